@@ -3369,7 +3369,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x10gathering_places\x18\a \x01(\bB(\xd2\xf3\x18$\n" +
 	"\x18内设人员聚集场所\"\bMH01 [F]R\x0fgatheringPlaces:.\xca\xf3\x18*\n" +
 	"\f涉粉场所\x10\x01\x18\x01\"\x04code*\n" +
-	"enterprise2\x04F3.6\"\x8d\x06\n" +
+	"enterprise2\x04F3.6\"\x93\x06\n" +
 	"\n" +
 	"DustSystem\x12<\n" +
 	"\x04code\x18\x01 \x01(\tB(\xd2\xf3\x18$\n" +
@@ -3384,9 +3384,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x04 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
 	"\x06名称\x12\x10required,max=100R\x04name\x12=\n" +
 	"\x04mode\x18\x05 \x01(\tB)\xd2\xf3\x18%\n" +
-	"\f运行方式\x12\brequired:\vsystem_modeR\x04mode\x129\n" +
-	"\x05dusts\x18\x06 \x03(\tB#\xd2\xf3\x18\x1f\n" +
-	"\x06粉尘\x12\x15required,min=1,max=10R\x05dusts\x124\n" +
+	"\f运行方式\x12\brequired:\vsystem_modeR\x04mode\x12?\n" +
+	"\x05dusts\x18\x06 \x03(\tB)\xd2\xf3\x18%\n" +
+	"\x06粉尘\x12\x15required,min=1,max=10:\x04dustR\x05dusts\x124\n" +
 	"\aprocess\x18\a \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
 	"\f产尘工艺\x12\x06max=50R\aprocess\x12M\n" +
 	"\x0fshared_with_gas\x18\b \x01(\bB%\xd2\xf3\x18!\n" +
@@ -3399,7 +3399,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\fmasonry_duct\x18\v \x01(\bB.\xd2\xf3\x18*\n" +
 	"\x1e干式巷道式构筑物风道\"\bMH05 [F]R\vmasonryDuct:.\xca\xf3\x18*\n" +
 	"\f除尘系统\x10\x01\x18\x01\"\x04code*\n" +
-	"enterprise2\x04F3.6\"\x9c\x06\n" +
+	"enterprise2\x04F3.6\"\xa5\x06\n" +
 	"\tCollector\x12B\n" +
 	"\x04code\x18\x01 \x01(\tB.\xd2\xf3\x18*\n" +
 	"\x0f除尘器编码\x12\x17required,collector_codeR\x04code\x12B\n" +
@@ -3418,9 +3418,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\blocation\x18\x06 \x01(\tB&\xd2\xf3\x18\"\n" +
 	"\f安装位置:\x12collector_locationR\blocation\x12F\n" +
 	"\x0eair_volume_m3h\x18\a \x01(\x01B \xd2\xf3\x18\x1c\n" +
-	"\f处理风量\x12\x05gte=0\x1a\x05m³/hR\fairVolumeM3h\x12?\n" +
-	"\bmeasures\x18\b \x03(\tB#\xd2\xf3\x18\x1f\n" +
-	"\f防爆措施\x12\x05max=6\"\bMH03 [F]R\bmeasures\x12J\n" +
+	"\f处理风量\x12\x05gte=0\x1a\x05m³/hR\fairVolumeM3h\x12H\n" +
+	"\bmeasures\x18\b \x03(\tB,\xd2\xf3\x18(\n" +
+	"\f防爆措施\x12\x05max=6\"\bMH03 [F]:\ameasureR\bmeasures\x12J\n" +
 	"\x0flock_gas_device\x18\t \x01(\bB\"\xd2\xf3\x18\x1e\n" +
 	"\x12锁气卸灰装置\"\bMH06 [F]R\rlockGasDevice\x12K\n" +
 	"\fspark_device\x18\n" +

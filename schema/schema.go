@@ -6,6 +6,7 @@ package schema
 import (
 	"fmt"
 	"sort"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -34,7 +35,8 @@ type Meta struct {
 	typ    protoreflect.MessageType
 }
 
-var metas = loadMetas()
+// metas is filled at first use: the descriptors it reads are not there before the init functions have run.
+var metas = sync.OnceValue(loadMetas)
 
 func loadMetas() map[string]*Meta {
 	m := map[string]*Meta{}
@@ -72,8 +74,8 @@ func splitComma(s string) []string {
 
 // Types lists the record types by name, sorted.
 func Types() []string {
-	names := make([]string, 0, len(metas))
-	for n := range metas {
+	names := make([]string, 0, len(metas()))
+	for n := range metas() {
 		names = append(names, n)
 	}
 	sort.Strings(names)
@@ -81,11 +83,11 @@ func Types() []string {
 }
 
 // MetaOf describes the record type of that name.
-func MetaOf(typ string) (*Meta, bool) { m, ok := metas[typ]; return m, ok }
+func MetaOf(typ string) (*Meta, bool) { m, ok := metas()[typ]; return m, ok }
 
 // New makes an empty record of that type; false when there is no such type.
 func New(typ string) (Record, bool) {
-	m, ok := metas[typ]
+	m, ok := metas()[typ]
 	if !ok {
 		return nil, false
 	}
@@ -97,7 +99,7 @@ func TypeOf(r Record) string { return string(r.ProtoReflect().Descriptor().Name(
 
 // KeyOf is the value of a record's key field; empty when it has none.
 func KeyOf(r Record) string {
-	m, ok := metas[TypeOf(r)]
+	m, ok := metas()[TypeOf(r)]
 	if !ok {
 		return ""
 	}

@@ -1,0 +1,64 @@
+package schema
+
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Entry of the data dictionary: one record type with its fields, read from the definition itself.
+type DictionaryEntry struct {
+	Type   string            `json:"type"`
+	Zh     string            `json:"zh"`
+	Group  string            `json:"group"`
+	Scope  string            `json:"scope"`
+	Key    string            `json:"key,omitempty"`
+	Clause string            `json:"clause,omitempty"`
+	Fields []DictionaryField `json:"fields"`
+}
+
+// DictionaryField is one field of a record type.
+type DictionaryField struct {
+	Name     string `json:"name"`
+	Zh       string `json:"zh"`
+	Kind     string `json:"kind"` // string, double, int64, ..., or the name of a message
+	List     bool   `json:"list,omitempty"`
+	Rule     string `json:"rule,omitempty"`
+	Unit     string `json:"unit,omitempty"`
+	Table    string `json:"table,omitempty"`
+	Ref      string `json:"ref,omitempty"`
+	Personal bool   `json:"personal,omitempty"`
+	Source   string `json:"source,omitempty"`
+}
+
+// Field is the description of a field of the record type, nil when there is none of that name.
+func (m *Meta) Field(name string) protoreflect.FieldDescriptor {
+	return m.desc.Fields().ByName(protoreflect.Name(name))
+}
+
+// Dictionary is the dictionary entry of a record type; empty for an unknown one.
+func Dictionary(typ string) DictionaryEntry {
+	m, ok := MetaOf(typ)
+	if !ok {
+		return DictionaryEntry{}
+	}
+	e := DictionaryEntry{Type: m.Name, Zh: m.Zh, Group: m.Group.String(), Scope: m.Scope.String(), Key: m.Key, Clause: m.Clause}
+	e.Fields = fieldsOf(m.desc)
+	return e
+}
+
+func fieldsOf(d protoreflect.MessageDescriptor) []DictionaryField {
+	var out []DictionaryField
+	for i := range d.Fields().Len() {
+		fd := d.Fields().Get(i)
+		o, _ := proto.GetExtension(fd.Options(), E_F).(*FieldOptions)
+		f := DictionaryField{
+			Name: string(fd.Name()), Zh: o.GetZh(), Kind: fd.Kind().String(), List: fd.IsList(), Rule: ruleOf(fd), Unit: o.GetUnit(),
+			Table: o.GetTable(), Ref: o.GetRef(), Personal: o.GetPersonal(), Source: o.GetSource(),
+		}
+		if fd.Kind() == protoreflect.MessageKind {
+			f.Kind = string(fd.Message().Name())
+		}
+		out = append(out, f)
+	}
+	return out
+}
