@@ -1,0 +1,61 @@
+package demo
+
+import (
+	"fmt"
+	"net"
+)
+
+// listenerCount is how many addresses a replica listens on.
+const listenerCount = 8
+
+// addresses are where one replica listens, all on loopback.
+type addresses struct {
+	Regulator, Enterprise, Access, MQTT, GRPC, Ops, Raft, RPC string
+}
+
+func (a *addresses) fields() []*string {
+	return []*string{&a.Regulator, &a.Enterprise, &a.Access, &a.MQTT, &a.GRPC, &a.Ops, &a.Raft, &a.RPC}
+}
+
+// fixed gives a replica the addresses from a base port on: 8100 for the ministry, 8200, 8210, 8220 for Jiangsu's three ...
+func fixed(base int) addresses {
+	var a addresses
+	for i, f := range a.fields() {
+		*f = fmt.Sprintf("127.0.0.1:%d", base+i)
+	}
+	return a
+}
+
+// free finds n free ports of loopback. They are let go of together, so that no two are the same.
+func free(n int) ([]string, error) {
+	var held []net.Listener
+	defer func() {
+		for _, l := range held {
+			l.Close()
+		}
+	}()
+	out := make([]string, 0, n)
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a moment's probe of loopback
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		held = append(held, l)
+		out = append(out, l.Addr().String())
+	}
+	return out, nil
+}
+
+// busy is the first of the addresses that somebody else listens on; empty when all are free.
+func busy(all []addresses) string {
+	for i := range all {
+		for _, f := range all[i].fields() {
+			l, err := net.Listen("tcp", *f) //nolint:noctx // a moment's probe of loopback
+			if err != nil {
+				return *f
+			}
+			l.Close()
+		}
+	}
+	return ""
+}
