@@ -916,19 +916,20 @@ func (x *Refused) GetQuarantine() *Quarantine {
 
 // Inbound is what arrived from a neighbouring site on one lane, with the position it moves the lane to.
 type Inbound struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`     // the neighbour
-	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // whose ledger or samples these are
-	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Lane          string                 `protobuf:"bytes,4,opt,name=lane,proto3" json:"lane,omitempty"`             // events, live, backfill, attachments
-	First         uint64                 `protobuf:"varint,5,opt,name=first,proto3" json:"first,omitempty"`          // events: seq of items[0]; live: raft index of frames[0]
-	Items         []*Item                `protobuf:"bytes,6,rep,name=items,proto3" json:"items,omitempty"`           // events
-	Checkpoint    *Checkpoint            `protobuf:"bytes,7,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"` // events: newest signed checkpoint within the items, if any
-	Frames        []*LiveFrame           `protobuf:"bytes,8,rep,name=frames,proto3" json:"frames,omitempty"`         // live
-	Sealed        []*SealedSeries        `protobuf:"bytes,9,rep,name=sealed,proto3" json:"sealed,omitempty"`         // backfill
-	Partition     int64                  `protobuf:"varint,10,opt,name=partition,proto3" json:"partition,omitempty"` // backfill: start of the partition
-	Last          uint64                 `protobuf:"varint,11,opt,name=last,proto3" json:"last,omitempty"`           // live: position after this batch (log may hold no frame at it)
-	Blob          *Blob                  `protobuf:"bytes,12,opt,name=blob,proto3" json:"blob,omitempty"`            // attachments: one piece of content
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	From       string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`     // the neighbour
+	Origin     string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // whose ledger or samples these are
+	Epoch      uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Lane       string                 `protobuf:"bytes,4,opt,name=lane,proto3" json:"lane,omitempty"`             // events, live, backfill, attachments
+	First      uint64                 `protobuf:"varint,5,opt,name=first,proto3" json:"first,omitempty"`          // events: seq of items[0]; live: raft index of frames[0]
+	Items      []*Item                `protobuf:"bytes,6,rep,name=items,proto3" json:"items,omitempty"`           // events
+	Checkpoint *Checkpoint            `protobuf:"bytes,7,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"` // events: newest signed checkpoint within the items, if any
+	Frames     []*LiveFrame           `protobuf:"bytes,8,rep,name=frames,proto3" json:"frames,omitempty"`         // live
+	Sealed     []*SealedSeries        `protobuf:"bytes,9,rep,name=sealed,proto3" json:"sealed,omitempty"`         // backfill
+	Partition  int64                  `protobuf:"varint,10,opt,name=partition,proto3" json:"partition,omitempty"` // backfill: start of the partition
+	// live: position after this batch (the log may hold no frame at it); backfill: 1 on the last piece of an answer.
+	Last          uint64 `protobuf:"varint,11,opt,name=last,proto3" json:"last,omitempty"`
+	Blob          *Blob  `protobuf:"bytes,12,opt,name=blob,proto3" json:"blob,omitempty"` // attachments: one piece of content
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1170,11 +1171,12 @@ func (x *LiveFrame) GetFrame() []byte {
 	return nil
 }
 
-// SealedSeries is one series' sealed chunk.
+// SealedSeries is one series' sealed chunk, or only its digest.
 type SealedSeries struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Series        uint32                 `protobuf:"varint,1,opt,name=series,proto3" json:"series,omitempty"`
 	Chunk         []byte                 `protobuf:"bytes,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"` // SM3 of the chunk, in place of it: the first answer to a Want
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1219,6 +1221,13 @@ func (x *SealedSeries) GetSeries() uint32 {
 func (x *SealedSeries) GetChunk() []byte {
 	if x != nil {
 		return x.Chunk
+	}
+	return nil
+}
+
+func (x *SealedSeries) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
 	}
 	return nil
 }
@@ -1525,10 +1534,11 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\x04last\x18\x04 \x01(\bR\x04last\"7\n" +
 	"\tLiveFrame\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x14\n" +
-	"\x05frame\x18\x02 \x01(\fR\x05frame\"<\n" +
+	"\x05frame\x18\x02 \x01(\fR\x05frame\"T\n" +
 	"\fSealedSeries\x12\x16\n" +
 	"\x06series\x18\x01 \x01(\rR\x06series\x12\x14\n" +
-	"\x05chunk\x18\x02 \x01(\fR\x05chunk\"\xbe\x01\n" +
+	"\x05chunk\x18\x02 \x01(\fR\x05chunk\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\fR\x06digest\"\xbe\x01\n" +
 	"\bPosition\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +

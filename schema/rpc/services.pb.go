@@ -122,6 +122,7 @@ type Welcome struct {
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	SchemaVersion string                 `protobuf:"bytes,3,opt,name=schema_version,json=schemaVersion,proto3" json:"schema_version,omitempty"`
 	Positions     []*schema.Position     `protobuf:"bytes,4,rep,name=positions,proto3" json:"positions,omitempty"` // what the parent holds of the child's lanes
+	Origins       []string               `protobuf:"bytes,5,rep,name=origins,proto3" json:"origins,omitempty"`     // whose ledgers it can send: itself, and the sites above it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -180,6 +181,13 @@ func (x *Welcome) GetSchemaVersion() string {
 func (x *Welcome) GetPositions() []*schema.Position {
 	if x != nil {
 		return x.Positions
+	}
+	return nil
+}
+
+func (x *Welcome) GetOrigins() []string {
+	if x != nil {
+		return x.Origins
 	}
 	return nil
 }
@@ -683,9 +691,10 @@ type DigestRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Origin        string                 `protobuf:"bytes,1,opt,name=origin,proto3" json:"origin,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	From          uint64                 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"` // first seq
-	To            uint64                 `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`     // last seq; 0: the last there is
-	Step          uint32                 `protobuf:"varint,5,opt,name=step,proto3" json:"step,omitempty"` // a digest every step entries
+	From          uint64                 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`       // first seq
+	To            uint64                 `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`           // last seq; 0: the last there is
+	Step          uint32                 `protobuf:"varint,5,opt,name=step,proto3" json:"step,omitempty"`       // a digest every step entries
+	Entries       bool                   `protobuf:"varint,6,opt,name=entries,proto3" json:"entries,omitempty"` // the entries' own digests, one a range, instead of digests over ranges
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -753,6 +762,13 @@ func (x *DigestRequest) GetStep() uint32 {
 		return x.Step
 	}
 	return 0
+}
+
+func (x *DigestRequest) GetEntries() bool {
+	if x != nil {
+		return x.Entries
+	}
+	return false
 }
 
 type DigestReply struct {
@@ -1229,12 +1245,13 @@ const file_dusthub_v1_services_proto_rawDesc = "" +
 	"\x10software_version\x18\x04 \x01(\tR\x0fsoftwareVersion\x12(\n" +
 	"\x06record\x18\x05 \x01(\v2\x10.dusthub.v1.SiteR\x06record\x12\x18\n" +
 	"\aorigins\x18\x06 \x03(\tR\aorigins\x122\n" +
-	"\tpositions\x18\a \x03(\v2\x14.dusthub.v1.PositionR\tpositions\"\x8e\x01\n" +
+	"\tpositions\x18\a \x03(\v2\x14.dusthub.v1.PositionR\tpositions\"\xa8\x01\n" +
 	"\aWelcome\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12%\n" +
 	"\x0eschema_version\x18\x03 \x01(\tR\rschemaVersion\x122\n" +
-	"\tpositions\x18\x04 \x03(\v2\x14.dusthub.v1.PositionR\tpositions\"\xf8\x01\n" +
+	"\tpositions\x18\x04 \x03(\v2\x14.dusthub.v1.PositionR\tpositions\x12\x18\n" +
+	"\aorigins\x18\x05 \x03(\tR\aorigins\"\xf8\x01\n" +
 	"\tFromChild\x12)\n" +
 	"\x05hello\x18\x01 \x01(\v2\x11.dusthub.v1.HelloH\x00R\x05hello\x12+\n" +
 	"\x05batch\x18\x02 \x01(\v2\x13.dusthub.v1.InboundH\x00R\x05batch\x12,\n" +
@@ -1269,13 +1286,14 @@ const file_dusthub_v1_services_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x1f\n" +
 	"\vevents_head\x18\x02 \x01(\x04R\n" +
 	"eventsHead\x12\x1b\n" +
-	"\tlive_head\x18\x03 \x01(\x04R\bliveHead\"u\n" +
+	"\tlive_head\x18\x03 \x01(\x04R\bliveHead\"\x8f\x01\n" +
 	"\rDigestRequest\x12\x16\n" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\x04R\x04from\x12\x0e\n" +
 	"\x02to\x18\x04 \x01(\x04R\x02to\x12\x12\n" +
-	"\x04step\x18\x05 \x01(\rR\x04step\"\xd7\x01\n" +
+	"\x04step\x18\x05 \x01(\rR\x04step\x12\x18\n" +
+	"\aentries\x18\x06 \x01(\bR\aentries\"\xd7\x01\n" +
 	"\vDigestReply\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\x04R\x04last\x12/\n" +
