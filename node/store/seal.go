@@ -375,3 +375,12 @@ func (b *Batch) DropBefore(ms int64) error {
 	}
 	return nil
 }
+
+// CheckChunk says whether Sealed would take a chunk for the partition that begins at start.
+func (s *Store) CheckChunk(chunk []byte, start int64) error {
+	if start != s.series.startOf(start) {
+		return fmt.Errorf("partition %d: of another length than here", start)
+	}
+	_, err := decodeChunk(chunk, start, s.series.partition)
+	return err
+}
