@@ -313,22 +313,24 @@ func quarantineID(site string, now int64) string {
 	return fmt.Sprintf("Q-%s-%013d-%s", site, now, hex.EncodeToString(random[:]))
 }
 
-// hear tells the site that a gateway spoke, when readings do not say so already: it sent none, or the state of its link to the PLC changed.
+// hear tells the site that a gateway spoke, when no reading says so: a heartbeat, or its link to the PLC changed.
 func (in *Intake) hear(ctx context.Context, b *Batch, stored int) error {
-	changed := false
-	if !b.Backfill {
-		row, ok, err := in.opt.Store.Get("GatewayState", b.Gateway)
-		if err != nil {
-			return fmt.Errorf("look up state of %s: %w", b.Gateway, err)
-		}
-		state, _ := row.Record.(*schema.GatewayState)
-		changed = b.SourceLost != (ok && state.GetState() == "source_lost")
-	}
-	switch {
-	case changed && in.changes.take(b.Gateway, 1) > 0, !changed && (stored > 0 || in.heard.take(b.Gateway, 1) > 0):
+	if stored > 0 {
 		return nil
 	}
-	_, err := in.propose(ctx, &schema.Command{Actor: b.Gateway, Body: &schema.Command_Heard{Heard: &schema.Heard{Gateway: b.Gateway, SourceLost: b.SourceLost}}})
+	row, ok, err := in.opt.Store.Get("GatewayState", b.Gateway)
+	if err != nil {
+		return fmt.Errorf("look up state of %s: %w", b.Gateway, err)
+	}
+	state, _ := row.Record.(*schema.GatewayState)
+	limit := in.heard
+	if b.SourceLost != (ok && state.GetState() == "source_lost") {
+		limit = in.changes
+	}
+	if limit.take(b.Gateway, 1) > 0 {
+		return nil
+	}
+	_, err = in.propose(ctx, &schema.Command{Actor: b.Gateway, Body: &schema.Command_Heard{Heard: &schema.Heard{Gateway: b.Gateway, SourceLost: b.SourceLost}}})
 	return err
 }
 
