@@ -10,7 +10,7 @@ type Row struct {
 	Origin string // site that owns it
 	Seq    uint64 // its entry in that site's ledger
 	Time   int64  // ms, time of the entry at its origin
-	Here   int64  // ms, when this site applied it
+	Here   int64  // ms, when this site first applied it; later changes leave it
 	Type   string
 	Key    string
 	Record schema.Record

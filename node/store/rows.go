@@ -41,6 +41,9 @@ func (b *Batch) putRow(e *schema.Entry, rec schema.Record) error {
 		}
 	}
 	row := Row{Origin: e.GetOrigin(), Seq: e.GetSeq(), Time: e.GetTime(), Here: b.now, Type: e.GetType(), Key: e.GetKey(), Record: rec}
+	if existed {
+		row.Here = old.Here
+	}
 	b.rows = append(b.rows, row)
 	if e.GetDeleted() {
 		if err := b.b.Delete(rowKey(e.GetType(), e.GetKey()), nil); err != nil {

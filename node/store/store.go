@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sort"
 	"sync"
 	"time"
 
@@ -230,6 +231,18 @@ func (s *Store) Head(origin string) (LedgerHead, bool) {
 	defer s.mu.RUnlock()
 	h, ok := s.heads[origin]
 	return h, ok
+}
+
+// Heads are where all ledgers that are here stand, by origin.
+func (s *Store) Heads() []LedgerHead {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]LedgerHead, 0, len(s.heads))
+	for _, h := range s.heads {
+		out = append(out, h)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Origin < out[j].Origin })
+	return out
 }
 
 // Origins lists the sites whose ledgers or samples are here, in order of first sight.

@@ -1,0 +1,245 @@
+package portal
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"dusthub/node/store"
+	"dusthub/schema"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Portal is one of the two listeners.
+type Portal string
+
+// The two portals.
+const (
+	Regulator  Portal = "regulator"
+	Enterprise Portal = "enterprise"
+)
+
+// Roles (code table role).
+const (
+	ministryRegulator = "ministry_regulator"
+	provinceRegulator = "province_regulator"
+	plantManager      = "plant_manager"
+	plantWorker       = "plant_worker"
+	siteAdmin         = "site_admin"
+)
+
+var (
+	regulators = []string{ministryRegulator, provinceRegulator}
+	overseers  = append([]string{siteAdmin}, regulators...)
+	plant      = []string{plantManager, plantWorker}
+	everybody  = append(append([]string{}, overseers...), plant...)
+	admin      = []string{siteAdmin}
+)
+
+// rolesOf are the roles a portal lets in.
+var rolesOf = map[Portal][]string{Regulator: overseers, Enterprise: plant}
+
+// scope judges whether a viewer may reach what the path names. It answers "not found" for what the viewer may not know of.
+type scope func(s *Server, v *viewer, param func(string) string) error
+
+// Access says who may use a route, and how.
+type Access struct {
+	ID      string
+	Method  string
+	Path    string
+	Tag     string
+	Summary string
+	Portals []Portal
+	Roles   []string // nil: anybody, without a session
+	// What the path names is judged by scope before the handler runs. nil: the route names nothing that belongs to a
+	// plant, or it is a list that its handler filters through viewer.sees (Filters).
+	scope   scope
+	Filters bool
+	body    int64 // most bytes of a body, when not the default
+}
+
+var both = []Portal{Regulator, Enterprise}
+var onlyR = []Portal{Regulator}
+var onlyE = []Portal{Enterprise}
+
+// accesses is the one place that says who may do what.
+var accesses = []Access{
+	{ID: "login", Method: http.MethodPost, Path: "/api/v1/session", Tag: "session", Summary: "Log in", Portals: both},
+	{ID: "session", Method: http.MethodGet, Path: "/api/v1/session", Tag: "session", Summary: "Who is logged in", Portals: both, Roles: everybody},
+	{ID: "logout", Method: http.MethodDelete, Path: "/api/v1/session", Tag: "session", Summary: "Log out", Portals: both, Roles: everybody},
+	{ID: "change-password", Method: http.MethodPost, Path: "/api/v1/session/password", Tag: "session", Summary: "Change one's own password", Portals: both, Roles: everybody},
+
+	{ID: "overview", Method: http.MethodGet, Path: "/api/v1/overview", Tag: "overview", Summary: "The situation of a region", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "enterprises", Method: http.MethodGet, Path: "/api/v1/enterprises", Tag: "enterprises", Summary: "Enterprises, gravest first", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "plant", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}", Tag: "enterprises", Summary: "Everything of one plant", Portals: both, Roles: everybody, scope: enterpriseScope},
+	{ID: "risk", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}/risk", Tag: "risk", Summary: "A plant's risk now", Portals: both, Roles: everybody, scope: enterpriseScope},
+	{ID: "risk-history", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}/risk/history", Tag: "risk", Summary: "A plant's earlier judgements, newest first", Portals: both, Roles: everybody, scope: enterpriseScope},
+	{ID: "series", Method: http.MethodGet, Path: "/api/v1/series/{metric}", Tag: "series", Summary: "Readings of a metric", Portals: both, Roles: everybody, scope: recordScope("Metric", "metric")},
+
+	{ID: "alarms", Method: http.MethodGet, Path: "/api/v1/alarms", Tag: "alarms", Summary: "Alarms, newest first", Portals: both, Roles: everybody, Filters: true},
+	{ID: "alarm", Method: http.MethodGet, Path: "/api/v1/alarms/{id}", Tag: "alarms", Summary: "One alarm", Portals: both, Roles: everybody, scope: recordScope("Alarm", "id")},
+	{ID: "alarm-action", Method: http.MethodPost, Path: "/api/v1/alarms/{id}/actions", Tag: "alarms", Summary: "A step in an alarm's life cycle", Portals: both, Roles: slices.Concat(regulators, plant), scope: recordScope("Alarm", "id")},
+	{ID: "warnings", Method: http.MethodGet, Path: "/api/v1/warnings", Tag: "warnings", Summary: "Risk warnings, newest first", Portals: both, Roles: everybody, Filters: true},
+	{ID: "warning", Method: http.MethodGet, Path: "/api/v1/warnings/{id}", Tag: "warnings", Summary: "One risk warning", Portals: both, Roles: everybody, scope: recordScope("Warning", "id")},
+	{ID: "warning-action", Method: http.MethodPost, Path: "/api/v1/warnings/{id}/actions", Tag: "warnings", Summary: "A step in a warning's life cycle", Portals: both, Roles: slices.Concat(regulators, plant), scope: recordScope("Warning", "id")},
+
+	{ID: "spot-checks", Method: http.MethodGet, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Spot checks, newest first", Portals: both, Roles: everybody, Filters: true},
+	{ID: "spot-check-issue", Method: http.MethodPost, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Send a spot check to a plant", Portals: onlyR, Roles: regulators, Filters: true},
+	{ID: "spot-check-close", Method: http.MethodPost, Path: "/api/v1/spot-checks/{id}/close", Tag: "spot checks", Summary: "Close a spot check", Portals: onlyR, Roles: regulators, scope: recordScope("SpotCheck", "id")},
+	{ID: "spot-check-answer", Method: http.MethodPost, Path: "/api/v1/spot-checks/{id}/answer", Tag: "spot checks", Summary: "Answer a spot check", Portals: onlyE, Roles: plant, scope: recordScope("SpotCheck", "id")},
+	{ID: "cleaning", Method: http.MethodGet, Path: "/api/v1/cleaning", Tag: "cleaning", Summary: "Cleaning plans and check-ins of a plant", Portals: both, Roles: everybody, Filters: true},
+	{ID: "cleaning-record", Method: http.MethodPost, Path: "/api/v1/cleaning/records", Tag: "cleaning", Summary: "Check a cleaning in", Portals: onlyE, Roles: plant},
+
+	{ID: "attachment-upload", Method: http.MethodPost, Path: "/api/v1/attachments", Tag: "attachments", Summary: "Keep a file", Portals: both, Roles: slices.Concat(regulators, plant), Filters: true, body: maxAttachment + 1},
+	{ID: "attachment", Method: http.MethodGet, Path: "/api/v1/attachments/{id}", Tag: "attachments", Summary: "A file's content", Portals: both, Roles: everybody, scope: recordScope("Attachment", "id")},
+
+	{ID: "federation", Method: http.MethodGet, Path: "/api/v1/federation", Tag: "federation", Summary: "This site, its parent and its children", Portals: onlyR, Roles: overseers},
+	{ID: "quarantine", Method: http.MethodGet, Path: "/api/v1/quarantine", Tag: "federation", Summary: "What was refused, newest first", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "counts", Method: http.MethodGet, Path: "/api/v1/counts", Tag: "federation", Summary: "How much is here of each site", Portals: onlyR, Roles: overseers},
+	{ID: "latency", Method: http.MethodGet, Path: "/api/v1/latency", Tag: "federation", Summary: "From an alarm's onset until it was here", Portals: onlyR, Roles: overseers},
+	{ID: "ledger", Method: http.MethodGet, Path: "/api/v1/ledger", Tag: "ledger", Summary: "A page of a ledger", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "ledger-heads", Method: http.MethodGet, Path: "/api/v1/ledger/heads", Tag: "ledger", Summary: "Where each ledger stands", Portals: onlyR, Roles: overseers},
+	{ID: "ledger-verify", Method: http.MethodGet, Path: "/api/v1/ledger/verify", Tag: "ledger", Summary: "Recompute a ledger's chain and check its newest signature", Portals: onlyR, Roles: overseers},
+
+	{ID: "records-write", Method: http.MethodPost, Path: "/api/v1/records", Tag: "records", Summary: "Write base data: all changes or none", Portals: both, Roles: append([]string{plantManager}, overseers...), Filters: true},
+	{ID: "records", Method: http.MethodGet, Path: "/api/v1/records/{type}", Tag: "records", Summary: "Records of a type", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "credential", Method: http.MethodPost, Path: "/api/v1/gateways/{code}/credential", Tag: "administration", Summary: "Give a gateway a new secret, shown once", Portals: onlyR, Roles: admin, scope: recordScope("Gateway", "code")},
+	{ID: "user-create", Method: http.MethodPost, Path: "/api/v1/users", Tag: "administration", Summary: "Let a person in", Portals: onlyR, Roles: admin},
+	{ID: "user-change", Method: http.MethodPatch, Path: "/api/v1/users/{login}", Tag: "administration", Summary: "Disable a person, or give a new password", Portals: onlyR, Roles: admin},
+
+	{ID: "tables", Method: http.MethodGet, Path: "/api/v1/tables", Tag: "schema", Summary: "Names of the code tables", Portals: both, Roles: everybody},
+	{ID: "table", Method: http.MethodGet, Path: "/api/v1/tables/{name}", Tag: "schema", Summary: "A code table", Portals: both, Roles: everybody},
+	{ID: "dictionary", Method: http.MethodGet, Path: "/api/v1/dictionary", Tag: "schema", Summary: "The data dictionary", Portals: both, Roles: everybody},
+	{ID: "model", Method: http.MethodGet, Path: "/api/v1/model", Tag: "risk", Summary: "The risk model in force", Portals: both, Roles: everybody},
+	{ID: "model-evaluate", Method: http.MethodPost, Path: "/api/v1/model/evaluate", Tag: "risk", Summary: "Judge given inputs by the model in force", Portals: onlyR, Roles: overseers},
+	{ID: "events", Method: http.MethodGet, Path: "/api/v1/events", Tag: "events", Summary: "Changes as they happen (server-sent events)", Portals: both, Roles: everybody, Filters: true},
+}
+
+// accessOf finds a route's entry. A route without one is a fault of the program.
+func accessOf(id string) Access {
+	i := slices.IndexFunc(accesses, func(a Access) bool { return a.ID == id })
+	if i < 0 {
+		panic(fmt.Sprintf("portal: route %s is not in the table of accesses", id))
+	}
+	return accesses[i]
+}
+
+// viewer is who asks.
+type viewer struct {
+	user    *schema.User
+	session *schema.Session
+	portal  Portal
+	token   string
+	address string
+}
+
+// owned is the plant a viewer is bound to; empty for regulators and administrators.
+func (v *viewer) owned() string {
+	if v.portal == Enterprise {
+		return v.user.GetEnterprise()
+	}
+	return ""
+}
+
+// regionPrefix is what the codes of a region's parts begin with: "320000" is "32", "320500" is "3205", "" is all.
+func regionPrefix(region string) string {
+	switch {
+	case len(region) != 6 || region == "000000":
+		return ""
+	case strings.HasSuffix(region, "0000"):
+		return region[:2]
+	case strings.HasSuffix(region, "00"):
+		return region[:4]
+	}
+	return region
+}
+
+// area is the prefix of the regions a viewer may see. An administrator sees the whole site.
+func (v *viewer) area() string {
+	if v.user.GetRole() == siteAdmin {
+		return ""
+	}
+	return regionPrefix(v.user.GetRegion())
+}
+
+// sees says whether a viewer may know of a plant. Data of no plant in particular (enterprise "") is for whoever sees all.
+func (s *Server) sees(v *viewer, enterprise string) bool {
+	if v.portal == Enterprise {
+		return enterprise != "" && enterprise == v.user.GetEnterprise()
+	}
+	area := v.area()
+	if area == "" {
+		return true
+	}
+	region, ok := s.world.regionOf(enterprise)
+	return ok && strings.HasPrefix(region, area)
+}
+
+// enterpriseOf is the plant a record belongs to; empty when it is of none.
+func enterpriseOf(r schema.Record) string {
+	switch r := r.(type) {
+	case nil:
+		return ""
+	case *schema.Enterprise:
+		return r.GetCode()
+	case interface{ GetEnterprise() string }:
+		return r.GetEnterprise()
+	}
+	return ""
+}
+
+// ofPlants says whether records of the type belong to a plant.
+func ofPlants(typ string) bool {
+	m, ok := schema.MetaOf(typ)
+	if !ok {
+		return false
+	}
+	fd := m.Field("enterprise")
+	return typ == "Enterprise" || fd != nil && fd.Kind() == protoreflect.StringKind
+}
+
+func enterpriseScope(s *Server, v *viewer, param func(string) string) error {
+	_, err := s.enterpriseRow(v, param("code"))
+	return err
+}
+
+// enterpriseRow reads an enterprise a viewer may see.
+func (s *Server) enterpriseRow(v *viewer, code string) (store.Row, error) {
+	return s.record(v, "Enterprise", code)
+}
+
+// recordScope lets those through who may see the record's plant.
+func recordScope(typ, name string) scope {
+	return func(s *Server, v *viewer, param func(string) string) error {
+		_, err := s.record(v, typ, param(name))
+		return err
+	}
+}
+
+// record reads a row a viewer may see; for all others it is not there.
+func (s *Server) record(v *viewer, typ, key string) (store.Row, error) {
+	row, ok, err := s.opt.Backend.Store().Get(typ, key)
+	if err != nil {
+		return row, fmt.Errorf("read %s: %w", typ, err)
+	}
+	if !ok || !s.sees(v, enterpriseOf(row.Record)) {
+		return row, notFound(typ, key)
+	}
+	return row, nil
+}
+
+// allows says whether a role may take a step of a life cycle. Plants work an alarm, regulators judge the work.
+func allows(typ, action, role string) bool {
+	return slices.Contains(steps[typ][action], role)
+}
+
+var steps = map[string]map[string][]string{
+	"Alarm": {
+		"acknowledge": plant, "dispose": plant, "feed_back": {plantManager},
+		"close": regulators, "reject": regulators, "false_alarm": regulators,
+	},
+	"Warning":   {"dispose": plant, "feed_back": {plantManager}, "accept": regulators},
+	"SpotCheck": {"close": regulators},
+}

@@ -1,0 +1,274 @@
+package portal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"unicode"
+
+	"dusthub/crypto/sm"
+	"dusthub/node/store"
+	"dusthub/schema"
+)
+
+type credentialInput struct {
+	Code string `path:"code" maxLength:"32"`
+	Body struct {
+		Kind string `json:"kind" enum:"token,sm4" doc:"token: a secret for the token doors; sm4: appid, appsecret, key and IV for the SM4 door"`
+	}
+}
+
+// CredentialView is a new secret. It is shown this once; the site keeps digests, and the SM4 key sealed.
+type CredentialView struct {
+	Gateway   string `json:"gateway"`
+	Secret    string `json:"secret,omitempty"`
+	AppID     string `json:"appid,omitempty"`
+	AppSecret string `json:"appsecret,omitempty"`
+	Key       string `json:"key,omitempty" doc:"hexadecimal"`
+	IV        string `json:"iv,omitempty" doc:"hexadecimal"`
+}
+
+const secretBytes = 32
+
+func randomHex(n int) (string, error) {
+	b := make([]byte, n)
+	if _, err := rand.Read(b); err != nil {
+		return "", fmt.Errorf("make secret: %w", err)
+	}
+	return hex.EncodeToString(b), nil
+}
+
+func (s *Server) newCredential(ctx context.Context, v *viewer, in *credentialInput) (*CredentialView, error) {
+	row, err := s.record(v, "Gateway", in.Code)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ownHere(row); err != nil {
+		return nil, err
+	}
+	rec := &schema.Credential{Gateway: in.Code}
+	if old, ok, err := s.opt.Backend.Store().Get("Credential", in.Code); err != nil {
+		return nil, fmt.Errorf("read credential: %w", err)
+	} else if ok {
+		rec = old.Record.(*schema.Credential) // a new secret of one kind leaves the other kind's in force
+	}
+	view := &CredentialView{Gateway: in.Code}
+	if in.Body.Kind == "token" {
+		err = s.tokenCredential(view, rec)
+	} else {
+		err = s.sm4Credential(view, rec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	entry := s.auditEntry(v.user.GetLogin(), "credential", in.Code, in.Body.Kind, v.address)
+	if _, err := s.put(ctx, v.user.GetLogin(), s.change(rec), s.change(entry)); err != nil {
+		return nil, err
+	}
+	return view, nil
+}
+
+func (s *Server) tokenCredential(view *CredentialView, rec *schema.Credential) (err error) {
+	if view.Secret, err = secret(secretBytes); err != nil {
+		return err
+	}
+	digest := sm.SM3([]byte(view.Secret))
+	rec.SecretSm3 = digest[:]
+	return nil
+}
+
+func (s *Server) sm4Credential(view *CredentialView, rec *schema.Credential) (err error) {
+	const idBytes = 8
+	for _, f := range []struct {
+		to *string
+		n  int
+	}{{&view.AppID, idBytes}, {&view.AppSecret, secretBytes}, {&view.Key, sm.KeySize}, {&view.IV, sm.KeySize}} {
+		if *f.to, err = randomHex(f.n); err != nil {
+			return err
+		}
+	}
+	material, err := hex.DecodeString(view.Key + view.IV)
+	if err != nil {
+		return fmt.Errorf("make key: %w", err)
+	}
+	sealed, err := s.opt.Keys.Seal("gateway/"+view.Gateway, material)
+	if err != nil {
+		return fmt.Errorf("seal key of %s: %w", view.Gateway, err)
+	}
+	digest := sm.SM3([]byte(view.AppSecret))
+	rec.Appid, rec.AppsecretSm3, rec.Sm4Sealed = view.AppID, digest[:], []byte(sealed)
+	return nil
+}
+
+// Passwords: long enough, and of three of the four kinds of characters (GB/T 22239-2019 8.1.4.1).
+const (
+	minPassword = 10
+	minKinds    = 3
+)
+
+func weak(location, password, login string) error {
+	var kinds [4]bool
+	for _, r := range password {
+		switch {
+		case unicode.IsUpper(r):
+			kinds[0] = true
+		case unicode.IsLower(r):
+			kinds[1] = true
+		case unicode.IsDigit(r):
+			kinds[2] = true
+		default:
+			kinds[3] = true
+		}
+	}
+	n := 0
+	for _, k := range kinds {
+		if k {
+			n++
+		}
+	}
+	if len([]rune(password)) < minPassword || n < minKinds || password == login {
+		return invalid(location, fmt.Sprintf("at least %d characters of %d kinds: capitals, small letters, digits, others", minPassword, minKinds), nil)
+	}
+	return nil
+}
+
+type userInput struct {
+	Body struct {
+		Login      string `json:"login" maxLength:"32"`
+		Name       string `json:"name" maxLength:"50"`
+		Role       string `json:"role" maxLength:"32" doc:"table role"`
+		Region     string `json:"region,omitempty" maxLength:"6" doc:"regulators: what they see; empty is all"`
+		Enterprise string `json:"enterprise,omitempty" maxLength:"32" doc:"plant people"`
+		Password   string `json:"password" maxLength:"256"`
+	}
+}
+
+// UserView is a person, without the password.
+type UserView struct {
+	Login      string `json:"login"`
+	Name       string `json:"name"`
+	Role       string `json:"role"`
+	Region     string `json:"region,omitempty"`
+	Enterprise string `json:"enterprise,omitempty"`
+	Disabled   bool   `json:"disabled,omitempty"`
+}
+
+func userView(u *schema.User) *UserView {
+	return &UserView{Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), Disabled: u.GetDisabled()}
+}
+
+func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*UserView, error) {
+	b := in.Body
+	u := &schema.User{Login: b.Login, Name: b.Name, Role: b.Role, Region: b.Region, Enterprise: b.Enterprise}
+	if _, ok, err := s.user(b.Login); err != nil {
+		return nil, err
+	} else if ok { // found out before the password is hashed, which takes long
+		return nil, problem(http.StatusConflict, codeExists, "the login %s is taken", b.Login)
+	}
+	if slices.Contains(plant, u.GetRole()) != (u.GetEnterprise() != "") {
+		return nil, invalid("body.enterprise", "the plant of plant people, and nothing for others", u.GetEnterprise())
+	}
+	if err := weak("body.password", b.Password, b.Login); err != nil {
+		return nil, err
+	}
+	hash, err := s.hashPassword(ctx, b.Password)
+	if err != nil {
+		return nil, err
+	}
+	u.Password = hash
+	entry := s.auditEntry(v.user.GetLogin(), "user created", u.GetLogin(), u.GetRole(), v.address)
+	if _, err := s.put(ctx, v.user.GetLogin(), s.created(u), s.change(entry)); err != nil {
+		return nil, err
+	}
+	return userView(u), nil
+}
+
+type changeUserInput struct {
+	Login string `path:"login" maxLength:"32"`
+	Body  struct {
+		Disabled *bool  `json:"disabled,omitempty"`
+		Password string `json:"password,omitempty" maxLength:"256"`
+	}
+}
+
+// changeUser disables a person or gives a new password; either ends the person's sessions.
+func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput) (*UserView, error) {
+	u, ok, err := s.user(in.Login)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, notFound("User", in.Login)
+	}
+	if in.Body.Disabled != nil {
+		if *in.Body.Disabled && in.Login == v.user.GetLogin() {
+			return nil, invalid("body.disabled", "somebody else: nobody shuts himself out", true)
+		}
+		u.Disabled = *in.Body.Disabled
+	}
+	if in.Body.Password != "" {
+		if err := weak("body.password", in.Body.Password, in.Login); err != nil {
+			return nil, err
+		}
+		if u.Password, err = s.hashPassword(ctx, in.Body.Password); err != nil {
+			return nil, err
+		}
+	}
+	return userView(u), s.replaceUser(ctx, v, u, "user changed", "")
+}
+
+// replaceUser writes a changed user and ends the sessions but one.
+func (s *Server) replaceUser(ctx context.Context, v *viewer, u *schema.User, action, keep string) error {
+	page, err := s.opt.Backend.Store().List(ctx, store.Query{Type: "Session", Index: "login", Prefix: []string{u.GetLogin()}, Limit: maxPage})
+	if err != nil {
+		return fmt.Errorf("list sessions: %w", err)
+	}
+	changes := []*schema.Change{s.change(u), s.change(s.auditEntry(v.user.GetLogin(), action, u.GetLogin(), "ok", v.address))}
+	for _, r := range page.Rows {
+		if r.Key != keep {
+			changes = append(changes, &schema.Change{Type: "Session", Key: r.Key, Deleted: true})
+		}
+	}
+	_, err = s.put(ctx, v.user.GetLogin(), changes...)
+	return err
+}
+
+type passwordInput struct {
+	Body struct {
+		Old string `json:"old" maxLength:"256"`
+		New string `json:"new" maxLength:"256"`
+	}
+}
+
+// changePassword changes one's own password; all other sessions end.
+func (s *Server) changePassword(ctx context.Context, v *viewer, in *passwordInput) (*UserView, error) {
+	login := v.user.GetLogin()
+	if s.throttle.wait(login, v.address) > 0 {
+		return nil, problem(http.StatusTooManyRequests, codeThrottled, "too many failed logins; try again later")
+	}
+	right, err := s.checkPassword(ctx, in.Body.Old, v.user.GetPassword())
+	if err != nil {
+		return nil, err
+	}
+	if !right {
+		s.throttle.failed(login, v.address)
+		return nil, invalid("body.old", "the password in force", nil)
+	}
+	if err := weak("body.new", in.Body.New, login); err != nil {
+		return nil, err
+	}
+	if v.user.Password, err = s.hashPassword(ctx, in.Body.New); err != nil {
+		return nil, err
+	}
+	return userView(v.user), s.replaceUser(ctx, v, v.user, "password changed", v.session.GetId())
+}
+
+func (d *door) adminRoutes() {
+	s := d.s
+	handle(d, "credential", s.newCredential)
+	handle(d, "user-create", s.createUser)
+	handle(d, "user-change", s.changeUser)
+}

@@ -1,0 +1,244 @@
+package portal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dusthub/schema"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/compress"
+	recoverer "github.com/gofiber/fiber/v2/middleware/recover"
+	"github.com/valyala/fasthttp"
+)
+
+// door is one listener's application.
+type door struct {
+	s      *Server
+	portal Portal
+	app    *fiber.App
+	api    huma.API
+}
+
+// contentPolicy lets a page load from its own origin only. Inline style attributes are the component libraries'.
+const contentPolicy = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// open builds a portal's application.
+func (s *Server) open(p Portal) (*door, error) {
+	d := &door{s: s, portal: p}
+	d.app = fiber.New(fiber.Config{
+		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, ErrorHandler: s.fiberError,
+		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+	})
+	d.app.Server().HeaderReceived = limitBody
+	d.app.Use(recoverer.New(), d.measure, d.secure, d.deadline, compress.New(compress.Config{Next: func(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }}))
+	d.api = humafiber.New(d.app, apiConfig(p))
+	d.routes()
+	d.app.Get("/api/docs", d.docs)
+	files, err := loadAssets(s.opt.Assets)
+	if err != nil {
+		return nil, err
+	}
+	d.app.Use(files.handler(p))
+	return d, nil
+}
+
+// limitBody refuses large bodies before they are read, but where a file is uploaded.
+func limitBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if string(h.Method()) == http.MethodPost && strings.HasPrefix(string(h.RequestURI()), "/api/v1/attachments") {
+		return fasthttp.RequestConfig{}
+	}
+	return fasthttp.RequestConfig{MaxRequestBodySize: maxBody}
+}
+
+func apiConfig(p Portal) huma.Config {
+	asJSON := huma.Format{
+		Marshal: huma.DefaultJSONFormat.Marshal,
+		Unmarshal: func(data []byte, v any) error {
+			return json.Unmarshal(data, v) //nolint:wrapcheck // huma makes the problem of it
+		},
+	}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "dusthub, " + string(p) + " portal", Version: schema.Version,
+				Description: "Records have the fields of the data dictionary; fields that are zero are left out; times are milliseconds since 1970. " +
+					"Mutations need the header X-CSRF-Token with the value the session gives.",
+			},
+			Components: &huma.Components{
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "cookie", Name: cookiePrefix}},
+			},
+		},
+		OpenAPIPath: "/openapi", Formats: map[string]huma.Format{"application/json": asJSON, "json": asJSON}, DefaultFormat: "application/json",
+	}
+}
+
+// measure counts and times requests by route.
+func (d *door) measure(c *fiber.Ctx) error {
+	start := time.Now()
+	err := c.Next()
+	status := c.Response().StatusCode()
+	var fe *fiber.Error
+	switch {
+	case errors.As(err, &fe):
+		status = fe.Code
+	case err != nil:
+		status = http.StatusInternalServerError
+	}
+	route := c.Route().Path
+	if !strings.HasPrefix(route, "/api/") && route != "/openapi.json" {
+		route = "static"
+	}
+	d.s.metrics.requests.WithLabelValues(string(d.portal), route, strconv.Itoa(status)).Inc()
+	d.s.metrics.seconds.WithLabelValues(string(d.portal), route).Observe(time.Since(start).Seconds())
+	return err
+}
+
+// secure sets the headers every answer has.
+func (d *door) secure(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderContentSecurityPolicy, contentPolicy)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	c.Set(fiber.HeaderXFrameOptions, "DENY")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin")
+	c.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if strings.HasPrefix(c.Path(), "/api/") {
+		c.Set(fiber.HeaderCacheControl, "no-store")
+	}
+	return c.Next()
+}
+
+// deadline bounds how long a handler may take. Streams go on without it.
+func (d *door) deadline(c *fiber.Ctx) error {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	defer cancel()
+	c.SetUserContext(ctx)
+	return c.Next()
+}
+
+type viewerKey struct{}
+
+// guard lets a request through to a route's handler when its access says so.
+func (d *door) guard(a Access) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		v, err := d.admit(ctx, a)
+		if err != nil {
+			d.refuse(ctx, d.s.explain(ctx.Context(), a.ID, err))
+			return
+		}
+		next(huma.WithValue(ctx, viewerKey{}, v))
+	}
+}
+
+// admit finds out who asks and whether the access is theirs. Without a session the viewer has no user.
+func (d *door) admit(ctx huma.Context, a Access) (*viewer, error) {
+	c := humafiber.Unwrap(ctx)
+	v := &viewer{portal: d.portal, address: c.IP()}
+	changes := a.Method != http.MethodGet
+	if changes && c.Get("Sec-Fetch-Site") == "cross-site" {
+		return nil, problem(http.StatusForbidden, codeCSRF, "a change cannot be asked for from another site")
+	}
+	if a.Roles == nil {
+		return v, nil
+	}
+	if err := d.s.identify(v, c.Cookies(d.cookieName())); err != nil {
+		return nil, err
+	}
+	if changes && !sameSecret(c.Get(csrfHeader), csrfOf(v.token)) {
+		return nil, problem(http.StatusForbidden, codeCSRF, "the header %s is missing or not this session's", csrfHeader)
+	}
+	if !slices.Contains(a.Roles, v.user.GetRole()) {
+		return nil, problem(http.StatusForbidden, codeForbidden, "this is not open to the role %s", v.user.GetRole())
+	}
+	if a.scope != nil {
+		return v, a.scope(d.s, v, ctx.Param)
+	}
+	return v, nil
+}
+
+// refuse writes a problem outside a handler.
+func (d *door) refuse(ctx huma.Context, err error) {
+	var p *Problem
+	if !errors.As(err, &p) {
+		p = problem(http.StatusInternalServerError, codeInternal, "the request failed")
+	}
+	for k, list := range p.GetHeaders() {
+		ctx.SetHeader(k, list[0])
+	}
+	ctx.SetHeader("Content-Type", p.ContentType(""))
+	ctx.SetStatus(p.Status)
+	if err := json.NewEncoder(ctx.BodyWriter()).Encode(p); err != nil {
+		d.s.log.Warn("write problem", "err", err)
+	}
+}
+
+// answer wraps a body.
+type answer[T any] struct{ Body T }
+
+// handle registers a route's handler under its access, on the portals the access names.
+func handle[I, O any](d *door, id string, h func(ctx context.Context, v *viewer, in *I) (O, error)) {
+	handleRaw(d, id, func(ctx context.Context, v *viewer, in *I) (*answer[O], error) {
+		out, err := h(ctx, v, in)
+		if err != nil {
+			return nil, err
+		}
+		return &answer[O]{out}, nil
+	})
+}
+
+// handleRaw registers a handler that makes the whole response.
+func handleRaw[I, O any](d *door, id string, h func(ctx context.Context, v *viewer, in *I) (*O, error)) {
+	a := accessOf(id)
+	if !slices.Contains(a.Portals, d.portal) {
+		return
+	}
+	op := huma.Operation{
+		OperationID: a.ID, Method: a.Method, Path: a.Path, Summary: a.Summary, Tags: []string{a.Tag}, MaxBodyBytes: maxBody,
+		Middlewares: huma.Middlewares{d.guard(a)}, Errors: []int{http.StatusBadRequest, http.StatusNotFound},
+	}
+	if a.body > 0 {
+		op.MaxBodyBytes = a.body
+	}
+	if a.Roles != nil {
+		op.Security = []map[string][]string{{"session": {}}}
+		op.Description = "Roles: " + strings.Join(slices.DeleteFunc(slices.Clone(a.Roles), func(r string) bool { return !slices.Contains(rolesOf[d.portal], r) }), ", ") + "."
+		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+	}
+	huma.Register(d.api, op, func(ctx context.Context, in *I) (*O, error) {
+		v, _ := ctx.Value(viewerKey{}).(*viewer)
+		out, err := h(ctx, v, in)
+		if err != nil {
+			return nil, d.s.explain(ctx, id, err)
+		}
+		return out, nil
+	})
+}
+
+// none is the input of a route that has none.
+type none struct{}
+
+// routes registers every route.
+func (d *door) routes() {
+	d.sessionRoutes()
+	d.plantRoutes()
+	d.alarmRoutes()
+	d.spotCheckRoutes()
+	d.cleaningRoutes()
+	d.attachmentRoutes()
+	d.federationRoutes()
+	d.ledgerRoutes()
+	d.recordRoutes()
+	d.adminRoutes()
+	d.schemaRoutes()
+	d.eventRoutes()
+}

@@ -1,0 +1,206 @@
+// Package portal is how people reach a site: two listeners, one for regulators and one for plants, over one HTTP API
+// (/api/v1) whose OpenAPI 3.1 description is generated from the handlers' own types, and the front end's files.
+//
+// Who may do what stands in one place, the table in access.go: a route that has no entry there cannot be registered.
+// Whatever changes goes through Backend.Propose as a command; a mutation is answered when this replica has applied it,
+// so that a client reads its own writes. The portal keeps nothing of its own but a read model (world.go) that is built
+// from rows and kept up by the hub.
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"dusthub/crypto/keys"
+	"dusthub/node/engine/risk"
+	"dusthub/node/live"
+	"dusthub/node/store"
+	"dusthub/schema"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Backend is the site the portal belongs to.
+type Backend interface {
+	// Propose has a command applied by the site. Errors mean that nothing is known of the outcome, in most cases
+	// because there is no leader; a refusal is a Result with violations.
+	Propose(ctx context.Context, cmd *schema.Command) (*schema.Result, error)
+	Store() *store.Store
+	Hub() *live.Hub
+	// Leader is the id of the leading replica, empty when there is none, and whether it is this one.
+	Leader() (id string, self bool)
+}
+
+// Replica is one of the site's replicas, as the federation page shows it.
+type Replica struct {
+	ID     string `json:"id"`
+	Addr   string `json:"addr,omitempty"`
+	Leader bool   `json:"leader,omitempty"`
+	Self   bool   `json:"self,omitempty"`
+	Voter  bool   `json:"voter,omitempty"`
+}
+
+// Site is who the site is.
+type Site struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Level  string `json:"level" doc:"ministry, province"`
+	Region string `json:"region,omitempty" doc:"GB/T 2260; empty is the whole country"`
+}
+
+// Options of a portal. Site, Backend and Keys are needed.
+type Options struct {
+	Site    Site
+	Backend Backend
+	Keys    keys.Provider
+	// Federation is the state of the links to parent and children: anything whose JSON has the form of Links.
+	Federation func() any
+	// Replicas lists the site's replicas; nil shows none.
+	Replicas func() []Replica
+	// Model is the risk model in force; nil is the shipped one.
+	Model func() *risk.Model
+	// Verify checks the signature of a ledger checkpoint; nil means that none can be checked.
+	Verify func(*schema.Checkpoint) error
+	// Assets holds the built front end: regulator.html, enterprise.html, assets/. nil or empty: a page says how to build it.
+	Assets fs.FS
+	// Secure says that browsers reach the portal over TLS, so that cookies are sent over it only.
+	Secure     bool
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+}
+
+func (o *Options) fill() error {
+	if o.Site.ID == "" || o.Backend == nil || o.Keys == nil {
+		return errors.New("portal: site, backend and keys are needed")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Model == nil {
+		o.Model = sync.OnceValue(risk.Shipped)
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	return nil
+}
+
+// Server is the portal of a site.
+type Server struct {
+	opt       Options
+	log       *slog.Logger
+	world     *world
+	throttle  *throttle
+	hashing   chan struct{} // slots for slow password hashes
+	verify    chan struct{} // one ledger verification at a time
+	streams   *streams
+	metrics   *metrics
+	overviews *overviewCache
+	doors     map[Portal]*door
+}
+
+// Limits of one listener.
+const (
+	requestTimeout = 20 * time.Second
+	readTimeout    = 30 * time.Second
+	idleTimeout    = 2 * time.Minute
+	shutdownWithin = 3 * time.Second
+	maxConnections = 8192
+	maxBody        = 2 << 20 // all but attachments
+	maxHeader      = 16 << 10
+)
+
+// New makes a portal; it listens when Serve is called.
+func New(opt Options) (*Server, error) {
+	if err := opt.fill(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(opt.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1),
+		streams: newStreams(m), overviews: newOverviewCache(), doors: map[Portal]*door{},
+	}
+	if s.world, err = newWorld(opt.Backend.Store(), opt.Backend.Hub(), opt.Now); err != nil {
+		return nil, err
+	}
+	for _, p := range []Portal{Regulator, Enterprise} {
+		d, err := s.open(p)
+		if err != nil {
+			s.world.close()
+			return nil, err
+		}
+		s.doors[p] = d
+	}
+	return s, nil
+}
+
+// App is the listener's application, for tests and for embedding.
+func (s *Server) App(p Portal) *fiber.App { return s.doors[p].app }
+
+// Serve listens on both addresses until the context ends. An empty address leaves that portal out.
+func (s *Server) Serve(ctx context.Context, regulator, enterprise string) error {
+	listeners := map[Portal]net.Listener{}
+	for p, addr := range map[Portal]string{Regulator: regulator, Enterprise: enterprise} {
+		if addr == "" {
+			continue
+		}
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err != nil {
+			for _, open := range listeners {
+				open.Close()
+			}
+			return fmt.Errorf("listen for the %s portal: %w", p, err)
+		}
+		listeners[p] = l
+	}
+	return s.ServeOn(ctx, listeners)
+}
+
+// ServeOn serves on listeners that are open already, for instance TLCP ones, until the context ends.
+func (s *Server) ServeOn(ctx context.Context, listeners map[Portal]net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	failed := make(chan error, len(listeners)+1)
+	wg.Go(func() { s.world.run(ctx) })
+	for p, l := range listeners {
+		wg.Go(func() {
+			if err := s.doors[p].app.Listener(l); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("serve the %s portal: %w", p, err)
+			}
+		})
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	cancel()
+	s.streams.close() // an open stream would hold the shutdown to its deadline
+	for p := range listeners {
+		if e := s.doors[p].app.ShutdownWithTimeout(shutdownWithin); e != nil && !errors.Is(e, context.DeadlineExceeded) {
+			err = errors.Join(err, fmt.Errorf("shut the %s portal down: %w", p, e))
+		}
+	}
+	wg.Wait()
+	s.world.close()
+	return err
+}
+
+// nowMs is the portal's clock in ms.
+func (s *Server) nowMs() int64 { return s.opt.Now().UnixMilli() }

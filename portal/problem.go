@@ -1,0 +1,144 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"dusthub/node/store"
+	"dusthub/schema"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+)
+
+// Problem is an answer that is no success (RFC 9457).
+type Problem struct {
+	Type       string              `json:"type,omitempty"`
+	Title      string              `json:"title"`
+	Status     int                 `json:"status"`
+	Detail     string              `json:"detail,omitempty"`
+	Code       string              `json:"code" doc:"what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, refused, throttled, unavailable, ..."`
+	Errors     []*huma.ErrorDetail `json:"errors,omitempty"`
+	Violations []*schema.Violation `json:"violations,omitempty"`
+	RetryAfter int                 `json:"-"`
+}
+
+// Codes of problems.
+const (
+	codeUnauthorized = "unauthorized"
+	codeForbidden    = "forbidden"
+	codeCSRF         = "csrf"
+	codeNotFound     = "not_found"
+	codeNotHere      = "not_here"
+	codeExists       = "exists"
+	codeRefused      = "refused"
+	codeThrottled    = "throttled"
+	codeUnavailable  = "unavailable"
+	codeBadRequest   = "bad_request"
+	codeInternal     = "internal"
+)
+
+func (p *Problem) Error() string {
+	return fmt.Sprintf("%d %s: %s", p.Status, p.Code, p.Detail)
+}
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType is the media type of a problem.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// GetHeaders are the headers that go with the problem.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	if p.RetryAfter > 0 {
+		h.Set(fiber.HeaderRetryAfter, fmt.Sprint(p.RetryAfter))
+	}
+	return h
+}
+
+func problem(status int, code, format string, args ...any) *Problem {
+	return &Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+func notFound(what, key string) *Problem {
+	return problem(http.StatusNotFound, codeNotFound, "there is no %s %q", what, key)
+}
+
+func unavailable(format string, args ...any) *Problem {
+	p := problem(http.StatusServiceUnavailable, codeUnavailable, format, args...)
+	p.RetryAfter = 1
+	return p
+}
+
+// invalid says what is wrong with one field of a request.
+func invalid(location, wanted string, got any) *Problem {
+	p := problem(http.StatusUnprocessableEntity, codeRefused, "%s: %s", location, wanted)
+	p.Errors = []*huma.ErrorDetail{{Location: location, Message: wanted, Value: got}}
+	return p
+}
+
+// refusal makes a problem of the violations a command met; nil when none refuses.
+func refusal(violations []*schema.Violation) error {
+	status, code, said := http.StatusUnprocessableEntity, codeRefused, []string(nil)
+	for _, v := range violations {
+		if v.GetWarning() {
+			continue
+		}
+		switch v.GetRule() {
+		case "exists":
+			status, code = http.StatusConflict, codeExists
+		case "missing":
+			status, code = http.StatusNotFound, codeNotFound
+		}
+		said = append(said, strings.TrimSpace(fmt.Sprintf("%s %s: %s, wanted %s", v.GetRecord(), v.GetField(), v.GetRule(), v.GetWanted())))
+	}
+	if said == nil {
+		return nil
+	}
+	p := problem(status, code, "%s", strings.Join(said, "; "))
+	p.Violations = violations
+	return p
+}
+
+// explain turns any error of a handler into a problem; what is nobody's business but ours is logged and hidden.
+func (s *Server) explain(ctx context.Context, route string, err error) error {
+	var p *Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, store.ErrQuery):
+		return problem(http.StatusBadRequest, codeBadRequest, "%s", strings.TrimPrefix(err.Error(), store.ErrQuery.Error()+": "))
+	case errors.Is(err, store.ErrRange):
+		return problem(http.StatusUnprocessableEntity, codeRefused, "the range holds too many steps: ask for a longer step or a shorter range")
+	case ctx.Err() != nil:
+		return unavailable("the answer took too long")
+	}
+	s.log.Error("request failed", "route", route, "err", err)
+	return problem(http.StatusInternalServerError, codeInternal, "the request failed; the site's log has the reason")
+}
+
+// fiberError is the last resort: errors that no handler made, such as an unknown path or a body that is too large.
+func (s *Server) fiberError(c *fiber.Ctx, err error) error {
+	status := http.StatusInternalServerError
+	var fe *fiber.Error
+	if errors.As(err, &fe) {
+		status = fe.Code
+	}
+	code := map[int]string{http.StatusNotFound: codeNotFound, http.StatusInternalServerError: codeInternal}[status]
+	if code == "" {
+		code = codeBadRequest
+	}
+	if status == http.StatusInternalServerError {
+		s.log.Error("request failed", "path", c.Path(), "err", err)
+	}
+	c.Status(status)
+	if err := c.JSON(problem(status, code, "%s", http.StatusText(status))); err != nil {
+		return fmt.Errorf("write problem: %w", err)
+	}
+	c.Set(fiber.HeaderContentType, "application/problem+json")
+	return nil
+}

@@ -1,0 +1,114 @@
+package portal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"time"
+
+	"dusthub/node/store"
+	"dusthub/schema"
+)
+
+// appliedWithin bounds the wait until this replica has applied what the leader committed.
+const appliedWithin = 5 * time.Second
+
+// propose has a command applied and waits until it is visible here. A refusal comes back as a problem.
+func (s *Server) propose(ctx context.Context, cmd *schema.Command) (*schema.Result, error) {
+	res, err := s.opt.Backend.Propose(ctx, cmd)
+	if err != nil {
+		leader, _ := s.opt.Backend.Leader()
+		s.log.Warn("command was not taken", "actor", cmd.GetActor(), "leader", leader, "err", err)
+		if leader == "" {
+			return nil, unavailable("the site has no leader at the moment")
+		}
+		return nil, unavailable("the site could not take the change at the moment")
+	}
+	if err := refusal(res.GetViolations()); err != nil {
+		return nil, err
+	}
+	if res.GetIndex() == 0 {
+		return res, nil
+	}
+	wait, cancel := context.WithTimeout(ctx, appliedWithin)
+	defer cancel()
+	if _, err := s.opt.Backend.Hub().Wait(wait, res.GetIndex()-1); err != nil {
+		// It is committed; this replica is only late. The answer is right, a read right after it may not be.
+		s.log.Warn("this replica is late", "index", res.GetIndex(), "err", err)
+	}
+	return res, nil
+}
+
+// put writes records in one command.
+func (s *Server) put(ctx context.Context, actor string, changes ...*schema.Change) (*schema.Result, error) {
+	return s.propose(ctx, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: &schema.Put{Changes: changes}}})
+}
+
+// change is a record to be written. Records made here encode; one that did not would be refused as empty.
+func (s *Server) change(r schema.Record) *schema.Change {
+	b, err := schema.Marshal(r)
+	if err != nil {
+		s.log.Error("encode record", "type", schema.TypeOf(r), "err", err)
+	}
+	return &schema.Change{Type: schema.TypeOf(r), Record: b}
+}
+
+// created is a record that must not exist yet.
+func (s *Server) created(r schema.Record) *schema.Change {
+	c := s.change(r)
+	c.Create = true
+	return c
+}
+
+// act takes one step of a life cycle and returns the row after it. Only the owner of a record can move it.
+func (s *Server) act(ctx context.Context, v *viewer, row store.Row, act *schema.Act) (store.Row, error) {
+	act.Type, act.Key, act.ActorName, act.Role = row.Type, row.Key, v.user.GetName(), v.user.GetRole()
+	if !allows(row.Type, act.GetAction(), act.GetRole()) {
+		if steps[row.Type][act.GetAction()] == nil {
+			return row, invalid("body.action", "an action of a "+row.Type, act.GetAction())
+		}
+		return row, problem(http.StatusForbidden, codeForbidden, "%s is not for the role %s", act.GetAction(), act.GetRole())
+	}
+	if err := s.ownHere(row); err != nil {
+		return row, err
+	}
+	if err := s.haveAttachments(v, act.GetAttachments()); err != nil {
+		return row, err
+	}
+	if _, err := s.propose(ctx, &schema.Command{Actor: v.user.GetLogin(), Body: &schema.Command_Act{Act: act}}); err != nil {
+		return row, err
+	}
+	after, ok, err := s.opt.Backend.Store().Get(row.Type, row.Key)
+	if err != nil || !ok {
+		return row, err
+	}
+	return after, nil
+}
+
+// ownHere refuses what belongs to another site: it is changed there and arrives here.
+func (s *Server) ownHere(row store.Row) error {
+	if row.Origin == s.opt.Site.ID {
+		return nil
+	}
+	return problem(http.StatusConflict, codeNotHere, "%s %s belongs to the site %s and is dealt with there", row.Type, row.Key, row.Origin)
+}
+
+// freshID names a record this site makes: prefix, site, time, and enough chance that two never meet.
+func (s *Server) freshID(prefix string) string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program rather than give a short read
+	return fmt.Sprintf("%s-%s-%d-%s", prefix, s.opt.Site.ID, s.nowMs(), hex.EncodeToString(b[:]))
+}
+
+func (s *Server) auditEntry(actor, action, subject, result, address string) *schema.AuditEntry {
+	return &schema.AuditEntry{Id: s.freshID("L"), Time: s.nowMs(), Actor: actor, Action: action, Subject: subject, Result: result, Address: address}
+}
+
+// audit keeps what somebody tried. It never fails the request: the throttle bounds how many there can be.
+func (s *Server) audit(ctx context.Context, actor, action, subject, result, address string) {
+	if _, err := s.put(ctx, "site", s.change(s.auditEntry(actor, action, subject, result, address))); err != nil {
+		s.log.Warn("audit entry was not kept", "action", action, "actor", actor, "result", result, "err", err)
+	}
+}

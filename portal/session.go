@@ -1,0 +1,255 @@
+package portal
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"dusthub/crypto/sm"
+	"dusthub/node/store"
+	"dusthub/schema"
+)
+
+const (
+	cookiePrefix    = "dusthub_session"
+	csrfHeader      = "X-CSRF-Token"
+	sessionFor      = 12 * time.Hour
+	tokenBytes      = 32
+	sessionsPerUser = 20 // the oldest give way
+	hashSlots       = 2  // password hashes computed at once: each takes a core for some 100 ms
+)
+
+// nobody is a hash of no password: checking it takes as long as checking anybody's, so that time does not tell which logins exist.
+var nobody = "pbkdf2-hmac-sm3$100000$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+// cookieName tells the portals and sites of one host apart: browsers keep cookies by host, not by port.
+func (d *door) cookieName() string {
+	return cookiePrefix + "_" + d.s.opt.Site.ID + "_" + string(d.portal)
+}
+
+// sessionID is what is kept of a token.
+func sessionID(token string) string {
+	d := sm.SM3([]byte(token))
+	return hex.EncodeToString(d[:])
+}
+
+// csrfOf is the value of the header that goes with a session: derived from the token, it says nothing of it.
+func csrfOf(token string) string {
+	d := sm.HMACSM3([]byte(token), []byte("dusthub csrf 1"))
+	return hex.EncodeToString(d[:])
+}
+
+func sameSecret(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// secret is a random secret of n bytes, base64url.
+func secret(n int) (string, error) {
+	b := make([]byte, n)
+	if _, err := rand.Read(b); err != nil {
+		return "", fmt.Errorf("make secret: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+var errNoSession = problem(http.StatusUnauthorized, codeUnauthorized, "log in first")
+
+// identify finds a token's session and user.
+func (s *Server) identify(v *viewer, token string) error {
+	if token == "" {
+		return errNoSession
+	}
+	row, ok, err := s.opt.Backend.Store().Get("Session", sessionID(token))
+	if err != nil {
+		return fmt.Errorf("read session: %w", err)
+	}
+	session, _ := row.Record.(*schema.Session)
+	if !ok || session.GetPortal() != string(v.portal) || session.GetExpires() <= s.nowMs() {
+		return errNoSession
+	}
+	user, ok, err := s.user(session.GetLogin())
+	if err != nil {
+		return err
+	}
+	if !ok || user.GetDisabled() || !slices.Contains(rolesOf[v.portal], user.GetRole()) {
+		return errNoSession
+	}
+	v.user, v.session, v.token = user, session, token
+	return nil
+}
+
+func (s *Server) user(login string) (*schema.User, bool, error) {
+	row, ok, err := s.opt.Backend.Store().Get("User", login)
+	if err != nil {
+		return nil, false, fmt.Errorf("read user: %w", err)
+	}
+	user, _ := row.Record.(*schema.User)
+	return user, ok, nil
+}
+
+// SessionUser is the person logged in.
+type SessionUser struct {
+	Login          string `json:"login"`
+	Name           string `json:"name"`
+	Role           string `json:"role"`
+	Region         string `json:"region,omitempty"`
+	Enterprise     string `json:"enterprise,omitempty"`
+	EnterpriseName string `json:"enterprise_name,omitempty"`
+}
+
+// SessionView is a session as its owner sees it.
+type SessionView struct {
+	User    SessionUser `json:"user"`
+	Portal  Portal      `json:"portal"`
+	Site    Site        `json:"site"`
+	CSRF    string      `json:"csrf" doc:"value of the header X-CSRF-Token"`
+	Expires int64       `json:"expires" doc:"ms"`
+}
+
+func (s *Server) sessionView(v *viewer) *SessionView {
+	u := v.user
+	return &SessionView{
+		User: SessionUser{
+			Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), EnterpriseName: s.world.nameOf(u.GetEnterprise()),
+		},
+		Portal: v.portal, Site: s.opt.Site, CSRF: csrfOf(v.token), Expires: v.session.GetExpires(),
+	}
+}
+
+type loginInput struct {
+	Body struct {
+		Login    string `json:"login" maxLength:"64"`
+		Password string `json:"password" maxLength:"256"`
+	}
+}
+
+type sessionOutput struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+	Body      *SessionView
+}
+
+type logoutOutput struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+}
+
+func (d *door) sessionRoutes() {
+	handleRaw(d, "login", d.login)
+	handle(d, "session", func(_ context.Context, v *viewer, _ *none) (*SessionView, error) { return d.s.sessionView(v), nil })
+	handleRaw(d, "logout", d.logout)
+	handle(d, "change-password", d.s.changePassword)
+}
+
+func (d *door) cookie(token string, age time.Duration) http.Cookie {
+	return http.Cookie{Name: d.cookieName(), Value: token, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: d.s.opt.Secure, SameSite: http.SameSiteStrictMode}
+}
+
+// checkPassword compares a password with a hash, a few at a time.
+func (s *Server) checkPassword(ctx context.Context, password, hash string) (bool, error) {
+	select {
+	case s.hashing <- struct{}{}:
+		defer func() { <-s.hashing }()
+		return sm.CheckPassword(password, hash), nil
+	case <-ctx.Done():
+		return false, unavailable("too many logins at once")
+	}
+}
+
+func (s *Server) hashPassword(ctx context.Context, password string) (string, error) {
+	select {
+	case s.hashing <- struct{}{}:
+		defer func() { <-s.hashing }()
+	case <-ctx.Done():
+		return "", unavailable("too many logins at once")
+	}
+	hash, err := sm.HashPassword(password)
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return hash, nil
+}
+
+func (d *door) login(ctx context.Context, v *viewer, in *loginInput) (*sessionOutput, error) {
+	s, login := d.s, in.Body.Login
+	if wait := s.throttle.wait(login, v.address); wait > 0 {
+		s.metrics.logins.WithLabelValues(string(d.portal), "throttled").Inc()
+		p := problem(http.StatusTooManyRequests, codeThrottled, "too many failed logins; try again later")
+		p.RetryAfter = int(wait.Seconds()) + 1
+		return nil, p
+	}
+	user, known, err := s.user(login)
+	if err != nil {
+		return nil, err
+	}
+	hash := nobody
+	if known {
+		hash = user.GetPassword()
+	}
+	right, err := s.checkPassword(ctx, in.Body.Password, hash)
+	if err != nil {
+		return nil, err
+	}
+	if !right || !known || user.GetDisabled() {
+		s.throttle.failed(login, v.address)
+		s.metrics.logins.WithLabelValues(string(d.portal), "failed").Inc()
+		s.audit(ctx, login, "login", string(d.portal), "failed", v.address)
+		return nil, problem(http.StatusUnauthorized, codeUnauthorized, "login or password is wrong")
+	}
+	if !slices.Contains(rolesOf[d.portal], user.GetRole()) {
+		s.audit(ctx, login, "login", string(d.portal), "wrong portal", v.address)
+		return nil, problem(http.StatusForbidden, codeForbidden, "the %s portal is not open to the role %s", d.portal, user.GetRole())
+	}
+	s.throttle.succeeded(login, v.address)
+	return d.begin(ctx, v, user)
+}
+
+// begin opens a session for a user who has proved who they are, and ends the user's stale ones in the same command.
+func (d *door) begin(ctx context.Context, v *viewer, user *schema.User) (*sessionOutput, error) {
+	s := d.s
+	token, err := secret(tokenBytes)
+	if err != nil {
+		return nil, err
+	}
+	now := s.nowMs()
+	session := &schema.Session{Id: sessionID(token), Login: user.GetLogin(), Portal: string(d.portal), Created: now, Expires: now + sessionFor.Milliseconds()}
+	changes, err := s.staleSessions(ctx, user.GetLogin(), now)
+	if err != nil {
+		return nil, err
+	}
+	entry := s.auditEntry(user.GetLogin(), "login", string(d.portal), "ok", v.address)
+	if _, err := s.put(ctx, user.GetLogin(), append(changes, s.change(session), s.change(entry))...); err != nil {
+		return nil, err
+	}
+	s.metrics.logins.WithLabelValues(string(d.portal), "ok").Inc()
+	v.user, v.session, v.token = user, session, token
+	return &sessionOutput{SetCookie: d.cookie(token, sessionFor), Body: s.sessionView(v)}, nil
+}
+
+// staleSessions are deletions of a user's sessions that ended, and of the oldest beyond what one user may have.
+func (s *Server) staleSessions(ctx context.Context, login string, now int64) ([]*schema.Change, error) {
+	page, err := s.opt.Backend.Store().List(ctx, store.Query{Type: "Session", Index: "login", Prefix: []string{login}, Limit: 500})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	rows := page.Rows
+	slices.SortFunc(rows, func(a, b store.Row) int { return int(b.Time - a.Time) })
+	var out []*schema.Change
+	for i, r := range rows {
+		if i >= sessionsPerUser-1 || r.Record.(*schema.Session).GetExpires() <= now {
+			out = append(out, &schema.Change{Type: "Session", Key: r.Key, Deleted: true})
+		}
+	}
+	return out, nil
+}
+
+func (d *door) logout(ctx context.Context, v *viewer, _ *none) (*logoutOutput, error) {
+	s := d.s
+	entry := s.auditEntry(v.user.GetLogin(), "logout", string(d.portal), "ok", v.address)
+	if _, err := s.put(ctx, v.user.GetLogin(), &schema.Change{Type: "Session", Key: v.session.GetId(), Deleted: true}, s.change(entry)); err != nil {
+		return nil, err
+	}
+	return &logoutOutput{SetCookie: d.cookie("", -time.Second)}, nil
+}

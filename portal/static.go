@@ -1,0 +1,104 @@
+package portal
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"dusthub/crypto/sm"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// asset is one file of the front end, held in memory: it is embedded in the program anyway.
+type asset struct {
+	data      []byte
+	mediaType string
+	tag       string
+}
+
+type assets map[string]asset
+
+const notBuilt = `<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>dusthub</title><p>front end not built: make web</p><p><a href="/api/docs">API</a></p></html>`
+
+// mediaTypes that systems know by other names, or not at all.
+var mediaTypes = map[string]string{
+	".webmanifest": "application/manifest+json", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8",
+	".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon", ".woff2": "font/woff2",
+}
+
+func mediaTypeOf(name string) string {
+	ext := path.Ext(name)
+	if t, ok := mediaTypes[ext]; ok {
+		return t
+	}
+	if t := mime.TypeByExtension(ext); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+func loadAssets(from fs.FS) (assets, error) {
+	out := assets{}
+	if from == nil {
+		return out, nil
+	}
+	err := fs.WalkDir(from, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(from, name)
+		if err != nil {
+			return fmt.Errorf("read asset: %w", err)
+		}
+		d := sm.SM3(b)
+		out["/"+name] = asset{b, mediaTypeOf(name), `"` + hex.EncodeToString(d[:16]) + `"`}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("load the front end: %w", err)
+	}
+	return out, nil
+}
+
+// handler serves the files. Any path that is no file is a place within the portal's page, but for the API's paths and
+// for missing assets: answering those with the page would hide the error.
+func (a assets) handler(p Portal) fiber.Handler {
+	page := "/" + string(p) + ".html"
+	return func(c *fiber.Ctx) error {
+		name := c.Path()
+		if c.Method() != http.MethodGet && c.Method() != http.MethodHead || strings.HasPrefix(name, "/api/") {
+			return fiber.ErrNotFound
+		}
+		f, ok := a[path.Clean(name)]
+		if !ok && strings.HasPrefix(name, "/assets/") {
+			return fiber.ErrNotFound
+		}
+		if !ok {
+			f, ok = a[page]
+			name = page
+		}
+		if !ok {
+			f = asset{data: []byte(notBuilt), mediaType: "text/html; charset=utf-8"}
+		}
+		c.Set(fiber.HeaderContentType, f.mediaType)
+		if strings.HasPrefix(name, "/assets/") {
+			// Their names hold a digest of their content.
+			c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")
+		} else {
+			c.Set(fiber.HeaderCacheControl, "no-store")
+		}
+		if f.tag != "" {
+			c.Set(fiber.HeaderETag, f.tag)
+			if c.Get(fiber.HeaderIfNoneMatch) == f.tag {
+				return c.SendStatus(http.StatusNotModified)
+			}
+		}
+		return c.Send(f.data)
+	}
+}
