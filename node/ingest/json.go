@@ -71,7 +71,7 @@ func (q *jsonQuality) UnmarshalJSON(b []byte) error {
 
 var errType = errors.New("wrong type")
 
-// jsonSamples is the body in its object form: one reading, or a list of them, or none with what the gateway says of itself.
+// jsonSamples is the body in its object form: a list of readings, empty for a heartbeat, or "source_lost" alone.
 type jsonSamples struct {
 	Samples    []jsonReading `json:"samples"`
 	SourceLost bool          `json:"source_lost"`
@@ -140,13 +140,12 @@ func parseJSONSlowly(b *Batch, body []byte) error {
 			return err
 		}
 		samples, many := whole["samples"]
-		_, one := whole["metric"]
-		switch {
-		case many:
+		_, heartbeat := whole["source_lost"]
+		if many {
 			if err := json.Unmarshal(samples, &list); err != nil {
 				return fmt.Errorf("%w: samples: %w", errForm, err)
 			}
-		case one || len(whole) == 0 || whole["value"] != nil:
+		} else if !heartbeat || len(whole) > 1 {
 			list = []json.RawMessage{body}
 		}
 	}
