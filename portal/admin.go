@@ -203,6 +203,9 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 	if !ok {
 		return nil, notFound("User", in.Login)
 	}
+	if in.Body.Disabled == nil && in.Body.Password == "" {
+		return nil, invalid("body", "disabled or password", nil)
+	}
 	if in.Body.Disabled != nil {
 		if *in.Body.Disabled && in.Login == v.user.GetLogin() {
 			return nil, invalid("body.disabled", "somebody else: nobody shuts himself out", true)

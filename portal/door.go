@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,12 +76,22 @@ func apiConfig(p Portal) huma.Config {
 					"Mutations need the header X-CSRF-Token with the value the session gives.",
 			},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", nameOfType),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "cookie", Name: cookiePrefix}},
 			},
 		},
 		OpenAPIPath: "/openapi", Formats: map[string]huma.Format{"application/json": asJSON, "json": asJSON}, DefaultFormat: "application/json",
 	}
+}
+
+// nameOfType names a type in the description; a record keeps its own name, and one of ours that is called the same is
+// named after the portal.
+func nameOfType(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if _, record := schema.MetaOf(name); record && t.PkgPath() == reflect.TypeFor[Server]().PkgPath() {
+		return "Portal" + name
+	}
+	return name
 }
 
 // measure counts and times requests by route.

@@ -14,8 +14,8 @@ import (
 
 // Links are the site's links to its neighbours. Options.Federation gives anything whose JSON has this form.
 type Links struct {
-	Parent   *ParentLink `json:"parent" nullable:"true"`
-	Children []ChildLink `json:"children"`
+	Parent   Maybe[ParentLink] `json:"parent"`
+	Children []ChildLink       `json:"children"`
 }
 
 // ParentLink is the link to the parent.

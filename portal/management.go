@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"dusthub/node/store"
 	"dusthub/schema"
@@ -140,10 +139,8 @@ func (s *Server) answerSpotCheck(ctx context.Context, v *viewer, in *answerInput
 		return nil, err
 	}
 	check := row.Record.(*schema.SpotCheck)
-	if check.GetStage() == "closed" {
-		p := problem(http.StatusConflict, codeRefused, "the spot check is closed")
-		p.Violations = []*schema.Violation{{Record: "SpotCheck/" + in.ID, Field: "stage", Rule: "life_cycle", Got: "closed", Wanted: "issued or answered"}}
-		return nil, p
+	if err := over(row); err != nil {
+		return nil, err
 	}
 	if err := s.haveAttachments(v, in.Body.Attachments); err != nil {
 		return nil, err

@@ -134,19 +134,19 @@ func (s *Server) enterprises(_ context.Context, v *viewer, in *enterprisesInput)
 
 // PlantView is everything of one plant on one screen.
 type PlantView struct {
-	Enterprise *schema.Enterprise `json:"enterprise"`
-	RegionName string             `json:"region_name"`
-	Origin     string             `json:"origin"`
-	Online     bool               `json:"online"`
-	Gateways   []GatewayView      `json:"gateways"`
-	Workshops  []*schema.Workshop `json:"workshops"`
-	Systems    []SystemView       `json:"systems"`
-	Alarms     []*AlarmView       `json:"alarms" doc:"open ones"`
-	Warnings   []*WarningView     `json:"warnings" doc:"open ones"`
-	Risk       *schema.RiskResult `json:"risk" doc:"null when never judged" nullable:"true"`
-	Cleaning   *CleaningView      `json:"cleaning"`
-	SpotChecks []*SpotCheckView   `json:"spot_checks" doc:"latest 20"`
-	Cameras    []*schema.Camera   `json:"cameras"`
+	Enterprise *schema.Enterprise       `json:"enterprise"`
+	RegionName string                   `json:"region_name"`
+	Origin     string                   `json:"origin"`
+	Online     bool                     `json:"online"`
+	Gateways   []GatewayView            `json:"gateways"`
+	Workshops  []*schema.Workshop       `json:"workshops"`
+	Systems    []SystemView             `json:"systems"`
+	Alarms     []*AlarmView             `json:"alarms" doc:"open ones"`
+	Warnings   []*WarningView           `json:"warnings" doc:"open ones"`
+	Risk       Maybe[schema.RiskResult] `json:"risk" doc:"null when never judged"`
+	Cleaning   *CleaningView            `json:"cleaning"`
+	SpotChecks []*SpotCheckView         `json:"spot_checks" doc:"latest 20"`
+	Cameras    []*schema.Camera         `json:"cameras"`
 }
 
 // GatewayView is a gateway with its state.
@@ -340,7 +340,7 @@ func (s *Server) addEvents(ctx context.Context, v *viewer, out *PlantView) error
 		return err
 	}
 	out.Alarms, out.Warnings = alarms.Items, warnings.Items
-	out.Risk, err = s.currentRisk(code)
+	out.Risk.Value, err = s.currentRisk(code)
 	return err
 }
 

@@ -88,11 +88,8 @@ func refusal(violations []*schema.Violation) error {
 		if v.GetWarning() {
 			continue
 		}
-		switch v.GetRule() {
-		case "exists":
+		if v.GetRule() == "exists" {
 			status, code = http.StatusConflict, codeExists
-		case "missing":
-			status, code = http.StatusNotFound, codeNotFound
 		}
 		said = append(said, strings.TrimSpace(fmt.Sprintf("%s %s: %s, wanted %s", v.GetRecord(), v.GetField(), v.GetRule(), v.GetWanted())))
 	}
@@ -102,6 +99,11 @@ func refusal(violations []*schema.Violation) error {
 	p := problem(status, code, "%s", strings.Join(said, "; "))
 	p.Violations = violations
 	return p
+}
+
+// outOfTurn refuses a step that does not follow from the stage a life cycle is in.
+func outOfTurn(record, stage, wanted string) error {
+	return refusal([]*schema.Violation{{Record: record, Field: "stage", Rule: "life_cycle", Got: stage, Wanted: wanted}})
 }
 
 // explain turns any error of a handler into a problem; what is nobody's business but ours is logged and hidden.

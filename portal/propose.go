@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -74,17 +75,30 @@ func (s *Server) act(ctx context.Context, v *viewer, row store.Row, act *schema.
 	if err := s.ownHere(row); err != nil {
 		return row, err
 	}
+	if err := over(row); err != nil {
+		return row, err
+	}
 	if err := s.haveAttachments(v, act.GetAttachments()); err != nil {
 		return row, err
 	}
-	if _, err := s.propose(ctx, &schema.Command{Actor: v.user.GetLogin(), Body: &schema.Command_Act{Act: act}}); err != nil {
-		return row, err
-	}
+	_, refused := s.propose(ctx, &schema.Command{Actor: v.user.GetLogin(), Body: &schema.Command_Act{Act: act}})
 	after, ok, err := s.opt.Backend.Store().Get(row.Type, row.Key)
-	if err != nil || !ok {
-		return row, err
+	switch {
+	case err != nil || !ok:
+		return row, errors.Join(refused, err)
+	case refused != nil && over(after) != nil: // somebody else closed it in the meantime
+		return row, over(after)
 	}
-	return after, nil
+	return after, refused
+}
+
+// over refuses a step of a life cycle that has ended.
+func over(row store.Row) error {
+	r, ok := row.Record.(interface{ GetStage() string })
+	if !ok || openAlarm(r.GetStage()) {
+		return nil
+	}
+	return outOfTurn(row.Type+"/"+row.Key, r.GetStage(), "a life cycle that has not ended")
 }
 
 // ownHere refuses what belongs to another site: it is changed there and arrives here.
