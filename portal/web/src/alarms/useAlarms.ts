@@ -1,0 +1,55 @@
+// Lists of alarms, one page after another, kept up by the stream.
+import { ref, shallowRef, type Ref, type ShallowRef } from 'vue'
+import type { AlarmView, Page } from '../api'
+import type { ApiError } from '../client'
+import { get } from '../client'
+import { changesOf, useResource } from '../resource'
+
+type Query = Record<string, string | number | undefined>
+
+export interface Paged<T> {
+  items: ShallowRef<T[]>
+  error: Ref<ApiError | undefined>
+  loading: Ref<boolean>
+  more: Ref<boolean>
+  next: () => Promise<void>
+  reload: () => Promise<void>
+}
+
+/** Pages of a list. What changes reads the part that is shown anew, so that rows appear and move by themselves. */
+export function usePaged<T>(path: string, query: () => Query, types: readonly string[], size = 50): Paged<T> {
+  const items = shallowRef<T[]>([])
+  const more = ref(false)
+  const wanted = ref(size)
+  const after = ref<string>()
+
+  const { error, loading, reload } = useResource<Page<T>>(
+    async () => {
+      const page = await get<Page<T>>(path, { ...query(), limit: wanted.value })
+      items.value = page.items ?? []
+      after.value = page.next
+      more.value = Boolean(page.next)
+      return page
+    },
+    {
+      on: changesOf(types),
+      watch: () => {
+        const q = query()
+        return JSON.stringify(q)
+      },
+    },
+  )
+
+  async function next(): Promise<void> {
+    if (!after.value) return
+    const page = await get<Page<T>>(path, { ...query(), after: after.value, limit: size })
+    items.value = [...items.value, ...(page.items ?? [])]
+    wanted.value += size
+    after.value = page.next
+    more.value = Boolean(page.next)
+  }
+
+  return { items, error, loading, more, next, reload }
+}
+
+export const useAlarms = (query: () => Query): Paged<AlarmView> => usePaged<AlarmView>('/alarms', query, ['Alarm'])

@@ -1,0 +1,453 @@
+// What the portal's HTTP API says (docs: /api/docs). Records keep the field names of schema/proto/dusthub/v1/records.proto;
+// a field that is zero is absent. Times are ms since 1970, codes are strings of the code tables.
+
+export type Level = 'red' | 'orange' | 'yellow' | 'blue'
+export const LEVELS: readonly Level[] = ['red', 'orange', 'yellow', 'blue']
+export type LevelCounts = Partial<Record<Level, number>>
+
+export type Role = 'ministry_regulator' | 'province_regulator' | 'plant_manager' | 'plant_worker' | 'site_admin'
+
+export interface Session {
+  user: { login: string; name: string; role: Role; region?: string; enterprise?: string; enterprise_name?: string }
+  portal: 'regulator' | 'enterprise'
+  site: { id: string; name: string; level: 'ministry' | 'province' | 'city'; region?: string }
+  csrf: string
+  expires: number
+}
+
+export interface Dust {
+  dust: string
+  daily_yield_kg?: number
+  mie_mj?: number
+  kst?: number
+}
+
+export interface Enterprise {
+  code: string
+  uscc?: string
+  name: string
+  region: string
+  address?: string
+  lng?: number
+  lat?: number
+  industry?: string
+  mem_industry?: string
+  scale?: string
+  employees?: number
+  dust_workers?: number
+  max_shift_workers?: number
+  safety_head?: string
+  safety_phone?: string
+  production_state?: string
+  access_state?: string
+  dusts?: Dust[]
+}
+
+export interface DustSystem {
+  code: string
+  name: string
+  mode?: string
+  process?: string
+}
+
+export interface Collector {
+  code: string
+  system: string
+  name: string
+  type: string
+  location?: string
+  air_volume_m3h?: number
+  measures?: string[]
+}
+
+export interface Limits {
+  ll?: number
+  l?: number
+  h?: number
+  hh?: number
+  fault_state?: number
+  fault_level?: number
+}
+
+export interface Metric {
+  code: string
+  kind: string
+  name: string
+  unit?: string
+  range_lo?: number
+  range_hi?: number
+  limits?: Limits
+  period_s?: number
+}
+
+export type MetricState = 'normal' | 'l' | 'll' | 'h' | 'hh' | 'fault' | 'stale' | 'none'
+
+export interface MetricView {
+  metric: Metric
+  kind_name?: string
+  value?: number
+  time?: number
+  quality?: number
+  state?: MetricState
+  fresh_s?: number
+  signal?: 'AI' | 'DI'
+}
+
+export interface CollectorView {
+  collector: Collector
+  type_name?: string
+  wet?: boolean
+  metrics?: MetricView[]
+}
+
+export interface SystemView {
+  system: DustSystem
+  collectors?: CollectorView[]
+}
+
+export interface GatewayView {
+  gateway: { code: string; name?: string; door?: string }
+  state?: 'online' | 'offline' | 'source_lost'
+  since?: number
+}
+
+export interface Step {
+  action: string
+  actor?: string
+  actor_name?: string
+  time?: number
+  text?: string
+  cause?: string
+  attachments?: string[]
+}
+
+export type AlarmStage = 'raised' | 'acknowledged' | 'disposed' | 'fed_back' | 'closed' | 'false_alarm'
+
+export interface Alarm {
+  id: string
+  enterprise: string
+  system?: string
+  collector?: string
+  metric?: string
+  gateway?: string
+  kind?: string
+  rule: string
+  level: number
+  limit?: number
+  value?: number
+  peak?: number
+  unit?: string
+  onset: number
+  raised?: number
+  returned?: number
+  condition: 'active' | 'returned'
+  stage: AlarmStage
+  stage_due?: number
+  overdue?: boolean
+  cause?: string
+  previous?: string
+  steps?: Step[]
+  suppressed?: boolean
+}
+
+export interface AlarmView {
+  alarm: Alarm
+  enterprise_name?: string
+  metric_name?: string
+  collector_name?: string
+  rule_name?: string
+  origin?: string
+  here?: boolean
+}
+
+export interface Factor {
+  code: string
+  name?: string
+  raw?: string
+  score_milli?: number
+  weight_milli?: number
+  contribution_milli?: number
+  clause?: string
+  evidence?: string[]
+}
+
+export interface RiskResult {
+  enterprise: string
+  time: number
+  model?: string
+  level: Level
+  previous_level?: Level
+  index_milli?: number
+  inherent_milli?: number
+  dynamic_milli?: number
+  management_milli?: number
+  floor?: string
+  factors?: Factor[]
+  cause?: string
+}
+
+export type WarningStage = 'raised' | 'disposed' | 'fed_back' | 'closed'
+
+export interface Warning {
+  id: string
+  enterprise: string
+  from_level: Level
+  to_level: Level
+  double_jump?: boolean
+  index_milli?: number
+  floor?: string
+  top?: Factor[]
+  receivers?: string[]
+  raised: number
+  due?: number
+  overdue?: boolean
+  stage: WarningStage
+  level_back?: number
+  closed?: number
+  steps?: Step[]
+}
+
+export interface WarningView {
+  warning: Warning
+  enterprise_name?: string
+  origin?: string
+  here?: boolean
+}
+
+export interface CleaningPlan {
+  id: string
+  enterprise: string
+  workshop?: string
+  item: string
+  cycle: string
+  method: string
+  responsible?: string
+  disabled?: boolean
+}
+
+export interface CleaningRecord {
+  id: string
+  enterprise?: string
+  plan: string
+  item: string
+  person: string
+  time: number
+  photos: string[]
+  lng?: number
+  lat?: number
+  note?: string
+}
+
+export interface Cleaning {
+  plans?: CleaningPlan[]
+  records?: CleaningRecord[]
+}
+
+export interface SpotCheck {
+  id: string
+  enterprise: string
+  title: string
+  text?: string
+  issued?: number
+  due?: number
+  issuer?: string
+  issuer_site?: string
+  stage: 'issued' | 'answered' | 'closed'
+  steps?: Step[]
+}
+
+export interface SpotCheckAnswer {
+  id: string
+  text: string
+  actor?: string
+  time?: number
+  attachments?: string[]
+}
+
+export interface SpotCheckView {
+  spot_check: SpotCheck
+  enterprise_name?: string
+  answers?: SpotCheckAnswer[]
+  origin?: string
+}
+
+export interface Camera {
+  gb_id: string
+  name?: string
+  site?: string
+}
+
+export interface Attachment {
+  id: string
+  name?: string
+  media_type?: string
+  size?: number
+}
+
+export interface RegionView {
+  region: string
+  name: string
+  enterprises?: number
+  levels?: LevelCounts
+  alarms_open?: number
+  warnings_open?: number
+  worst?: Level
+}
+
+export interface RankView {
+  enterprise: string
+  name: string
+  region?: string
+  region_name?: string
+  level?: Level
+  index_milli?: number
+  alarms_open?: number
+  warnings_open?: number
+  online?: boolean
+}
+
+export interface TrendPoint extends LevelCounts {
+  time: number
+}
+
+export interface Overview {
+  time: number
+  enterprises?: number
+  connected?: number
+  online?: number
+  levels?: LevelCounts
+  alarms?: { open?: number; level1?: number; level2?: number; overdue?: number; today?: number }
+  warnings?: { open?: number; overdue?: number; today?: number }
+  regions?: RegionView[]
+  ranking?: RankView[]
+  dust?: { category: string; name: string; count: number }[]
+  trend?: TrendPoint[]
+  latest_alarms?: AlarmView[]
+}
+
+export interface EnterpriseView {
+  enterprise: Enterprise
+  region_name?: string
+  industry_name?: string
+  level?: Level
+  index_milli?: number
+  online?: boolean
+  alarms_open?: number
+  warnings_open?: number
+  origin?: string
+  dust_names?: string[]
+  collectors?: number
+}
+
+export interface PlantView {
+  enterprise: Enterprise
+  region_name?: string
+  origin?: string
+  online?: boolean
+  gateways?: GatewayView[]
+  systems?: SystemView[]
+  alarms?: AlarmView[]
+  warnings?: WarningView[]
+  risk?: RiskResult | null
+  cleaning?: Cleaning
+  spot_checks?: SpotCheckView[]
+  cameras?: Camera[]
+}
+
+export interface Page<T> {
+  items?: T[]
+  next?: string
+  total?: number
+}
+
+export interface Series {
+  metric: string
+  unit?: string
+  step?: number
+  buckets?: { start: number; count: number; min: number; max: number; sum: number; last: number }[]
+  points?: [number, number, number][]
+}
+
+export interface Lane {
+  lane: string
+  position?: number
+  head?: number
+  lag?: number
+  lag_s?: number
+  moved?: number
+  checkpoint?: number
+}
+
+export interface Replica {
+  id?: string
+  address?: string
+  leader?: boolean
+  state?: string
+}
+
+export interface Quarantine {
+  id: string
+  source: string
+  door?: string
+  time?: number
+  violations?: Violation[]
+  count?: number
+}
+
+export interface Federation {
+  self: {
+    site: { id: string; name: string; level?: string; region?: string } | string
+    epoch?: number
+    seq?: number
+    digest?: string
+    checkpoint_seq?: number
+    leader?: string
+    replicas?: (Replica | string)[]
+  }
+  parent?: { site: string | { id: string; name: string }; connected?: boolean; lanes?: Lane[] } | null
+  children?: {
+    site: { id: string; name: string; level?: string; region?: string }
+    connected?: boolean
+    last_seen?: number
+    version?: string
+    certificate_days_left?: number
+    lanes?: Lane[]
+    quarantined?: number
+  }[]
+  quarantine?: Quarantine[]
+}
+
+export interface Violation {
+  record?: string
+  field?: string
+  rule?: string
+  got?: string
+  wanted?: string
+  warning?: boolean
+}
+
+/** The body of a refusal, RFC 9457. */
+export interface Problem {
+  type?: string
+  title?: string
+  status?: number
+  detail?: string
+  code?: string
+  errors?: { location?: string; message?: string }[]
+  violations?: Violation[]
+}
+
+/** What the live stream announces. */
+export interface Change {
+  type: string
+  key: string
+  origin?: string
+  enterprise?: string
+  seq?: number
+  time?: number
+}
+
+export interface Latest {
+  enterprise: string
+  values: { metric: string; time: number; value: number; quality?: number }[]
+}

@@ -1,0 +1,90 @@
+// The live stream: one EventSource a page, so that a browser's six connections to a site are not used up.
+import { onScopeDispose, ref, type Ref } from 'vue'
+import type { Change, Latest } from './api'
+import { withQuery } from './client'
+
+type Listener = (change: Change) => void
+
+const RETRY_MS = 3000
+const listeners = new Set<Listener>()
+const readers = new Set<(latest: Latest) => void>()
+let source: EventSource | undefined
+let enterprise = ''
+let retry: ReturnType<typeof setTimeout> | undefined
+let opened = false
+
+/** Whether changes arrive now. */
+export const connected: Ref<boolean> = ref(false)
+
+/** What listeners get when the stream was away: anything may have changed. */
+export const ANYTHING = '*'
+
+function parse<T>(event: Event): T | undefined {
+  try {
+    return JSON.parse((event as MessageEvent<string>).data) as T
+  } catch {
+    return undefined
+  }
+}
+
+function announce(change: Change): void {
+  for (const listener of [...listeners]) listener(change)
+}
+
+function connect(): void {
+  clearTimeout(retry)
+  source?.close()
+  const stream = new EventSource(withQuery('/api/v1/events', { enterprise }))
+  source = stream
+  stream.onopen = () => {
+    connected.value = true
+    if (opened) announce({ type: ANYTHING, key: '' })
+    opened = true
+  }
+  stream.onerror = () => {
+    if (source !== stream) return
+    connected.value = false
+    if (stream.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY_MS)
+  }
+  stream.addEventListener('change', (event) => {
+    const change = parse<Change>(event)
+    if (change) announce(change)
+  })
+  stream.addEventListener('latest', (event) => {
+    const latest = parse<Latest>(event)
+    if (latest) for (const reader of [...readers]) reader(latest)
+  })
+}
+
+/** Opens the stream when a person has logged in. */
+export function openLive(): void {
+  if (!source) connect()
+}
+
+/** Closes it when they log out. */
+export function closeLive(): void {
+  clearTimeout(retry)
+  source?.close()
+  source = undefined
+  opened = false
+  connected.value = false
+}
+
+/** Calls back for every change while the calling component lives. */
+export function onChange(listener: Listener): void {
+  listeners.add(listener)
+  onScopeDispose(() => listeners.delete(listener))
+}
+
+/** Calls back with an enterprise's readings, at most once a second, while the calling component lives. */
+export function onLatest(code: string, reader: (latest: Latest) => void): void {
+  const mine = (latest: Latest): void => {
+    if (latest.enterprise === code) reader(latest)
+  }
+  readers.add(mine)
+  if (enterprise !== code) {
+    enterprise = code
+    if (source) connect()
+  }
+  onScopeDispose(() => readers.delete(mine))
+}

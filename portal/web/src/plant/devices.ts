@@ -1,0 +1,43 @@
+// Live readings of one plant: what was read at first, kept up by the stream.
+import { shallowRef, watch, type ShallowRef } from 'vue'
+import type { CollectorView, Latest, MetricView, PlantView } from '../api'
+import { onLatest } from '../live'
+import { judge } from '../logic/freshness'
+
+function moved(view: MetricView, values: Map<string, { time: number; value: number }>): MetricView {
+  const got = values.get(view.metric.code)
+  if (!got || got.time < (view.time ?? 0)) return view
+  return { ...view, value: got.value, time: got.time, state: judge(view, got.value) }
+}
+
+/** A plant whose readings move. The first reading comes from the page's own request; later ones from the stream. */
+export function useLivePlant(code: string, base: ShallowRef<PlantView | undefined>): ShallowRef<PlantView | undefined> {
+  const plant = shallowRef<PlantView>()
+  const values = new Map<string, { time: number; value: number }>()
+
+  function settle(): void {
+    const p = base.value
+    plant.value = p && {
+      ...p,
+      systems: (p.systems ?? []).map((s) => ({
+        ...s,
+        collectors: (s.collectors ?? []).map((c) => ({
+          ...c,
+          metrics: (c.metrics ?? []).map((m) => moved(m, values)),
+        })),
+      })),
+    }
+  }
+
+  onLatest(code, (latest: Latest) => {
+    for (const v of latest.values) values.set(v.metric, { time: v.time, value: v.value })
+    settle()
+  })
+  watch(base, settle, { immediate: true })
+  return plant
+}
+
+/** All collectors of a plant, system by system. */
+export function collectorsOf(plant: PlantView | undefined): CollectorView[] {
+  return (plant?.systems ?? []).flatMap((s) => s.collectors ?? [])
+}

@@ -1,0 +1,33 @@
+import { createRouter, createWebHistory } from 'vue-router'
+import { guard } from '../session'
+import Login from './Login.vue'
+
+export const router = createRouter({
+  history: createWebHistory('/'),
+  routes: [
+    { path: '/login', component: Login, meta: { bare: true } },
+    { path: '/', component: () => import('../overview/Overview.vue'), meta: { nav: 'overview' } },
+    { path: '/alarms', component: () => import('../alarms/AlarmList.vue'), meta: { nav: 'alarms' } },
+    { path: '/alarms/:id', component: () => import('../alarms/AlarmPage.vue'), props: true, meta: { nav: 'alarms' } },
+    { path: '/enterprises', component: () => import('../plant/PlantList.vue'), meta: { nav: 'enterprises' } },
+    {
+      path: '/enterprises/:code',
+      component: () => import('../plant/PlantPage.vue'),
+      props: true,
+      meta: { nav: 'enterprises' },
+    },
+    { path: '/warnings', component: () => import('../warnings/WarningList.vue'), meta: { nav: 'warnings' } },
+    {
+      path: '/warnings/:id',
+      component: () => import('../warnings/WarningPage.vue'),
+      props: true,
+      meta: { nav: 'warnings' },
+    },
+    { path: '/spot-checks', component: () => import('../spotchecks/SpotChecks.vue'), meta: { nav: 'spotChecks' } },
+    { path: '/federation', component: () => import('../federation/Federation.vue'), meta: { nav: 'federation' } },
+    { path: '/:rest(.*)*', redirect: '/' },
+  ],
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+})
+
+guard(router)

@@ -1,0 +1,59 @@
+// Who is logged in.
+import { computed, shallowRef } from 'vue'
+import type { Router } from 'vue-router'
+import type { Session } from './api'
+import { ApiError, get, onSessionLost, post, remove, setToken } from './client'
+import { closeLive, openLive } from './live'
+
+const session = shallowRef<Session>()
+let asked: Promise<void> | undefined
+
+export const useSession = () => session
+
+/** Whether the person is a regulator: they close, the plant disposes. */
+export const isRegulator = computed(() => session.value?.portal === 'regulator')
+
+function begin(s: Session): void {
+  session.value = s
+  setToken(s.csrf)
+  openLive()
+}
+
+function end(): void {
+  session.value = undefined
+  setToken('')
+  closeLive()
+}
+
+export async function logIn(login: string, password: string): Promise<void> {
+  begin(await post<Session>('/session', { login, password }))
+}
+
+export async function logOut(): Promise<void> {
+  await remove('/session').catch((e: unknown) => {
+    if (!(e instanceof ApiError)) throw e // ended already: that is what was asked for
+  })
+  end()
+}
+
+async function restore(): Promise<void> {
+  try {
+    begin(await get<Session>('/session'))
+  } catch (e) {
+    if (!(e instanceof ApiError)) throw e
+  }
+}
+
+/** Lets nobody past the login page without a session, and brings them back to where they wanted to go. */
+export function guard(router: Router): void {
+  onSessionLost(() => {
+    end()
+    const at = router.currentRoute.value
+    if (at.path !== '/login') void router.replace({ path: '/login', query: { to: at.fullPath, ended: '1' } })
+  })
+  router.beforeEach(async (to) => {
+    await (asked ??= restore())
+    if (to.path === '/login') return session.value ? { path: '/' } : true
+    return session.value ? true : { path: '/login', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
+  })
+}
