@@ -46,13 +46,15 @@ func (s *Server) newCredential(ctx context.Context, v *viewer, in *credentialInp
 	if err != nil {
 		return nil, err
 	}
-	if err := s.ownHere(row); err != nil {
+	if err = s.ownHere(row); err != nil {
 		return nil, err
 	}
 	rec := &schema.Credential{Gateway: in.Code}
-	if old, ok, err := s.opt.Backend.Store().Get("Credential", in.Code); err != nil {
+	old, ok, err := s.opt.Backend.Store().Get("Credential", in.Code)
+	if err != nil {
 		return nil, fmt.Errorf("read credential: %w", err)
-	} else if ok {
+	}
+	if ok {
 		rec = old.Record.(*schema.Credential) // a new secret of one kind leaves the other kind's in force
 	}
 	view := &CredentialView{Gateway: in.Code}
@@ -213,7 +215,7 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 		u.Disabled = *in.Body.Disabled
 	}
 	if in.Body.Password != "" {
-		if err := weak("body.password", in.Body.Password, in.Login); err != nil {
+		if err = weak("body.password", in.Body.Password, in.Login); err != nil {
 			return nil, err
 		}
 		if u.Password, err = s.hashPassword(ctx, in.Body.Password); err != nil {
@@ -260,7 +262,7 @@ func (s *Server) changePassword(ctx context.Context, v *viewer, in *passwordInpu
 		s.throttle.failed(login, v.address)
 		return nil, invalid("body.old", "the password in force", nil)
 	}
-	if err := weak("body.new", in.Body.New, login); err != nil {
+	if err = weak("body.new", in.Body.New, login); err != nil {
 		return nil, err
 	}
 	if v.user.Password, err = s.hashPassword(ctx, in.Body.New); err != nil {

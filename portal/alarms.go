@@ -76,7 +76,7 @@ func stagedQueries(typ, by, enterprise, stage string, open []string, from, to in
 	case enterprise != "":
 		q.Index, q.Prefix = "enterprise,"+by, []string{enterprise}
 	case stage == "open":
-		var out []store.Query
+		out := make([]store.Query, 0, len(open))
 		for _, st := range open {
 			q.Index, q.Prefix = "stage,"+by, []string{st}
 			out = append(out, q)

@@ -346,7 +346,7 @@ func TestAttachmentPolyglots(t *testing.T) {
 		{"whole PNG with a script behind it", "image/png", append(picture(t), script...), 200},
 	} {
 		got := s.as("manager-a", http.MethodPost, "/api/v1/attachments", c.content, func(r *http.Request) { r.Header.Set("Content-Type", c.mediaType) })
-		if got.status != c.status && !(len(c.content) == 0 && got.status/100 == 4) {
+		if got.status != c.status && (len(c.content) > 0 || got.status/100 != 4) {
 			t.Errorf("%s: %d, wanted %d: %s", c.name, got.status, c.status, got.body)
 		}
 	}

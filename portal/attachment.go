@@ -102,7 +102,7 @@ func (s *Server) upload(ctx context.Context, v *viewer, in *uploadInput) (*schem
 	}
 	enterprise := only(v, in.Enterprise)
 	if enterprise != "" {
-		if _, err := s.enterpriseRow(v, enterprise); err != nil {
+		if _, err = s.enterpriseRow(v, enterprise); err != nil {
 			return nil, err
 		}
 	}
@@ -111,16 +111,18 @@ func (s *Server) upload(ctx context.Context, v *viewer, in *uploadInput) (*schem
 		Id: hex.EncodeToString(digest[:]), Enterprise: enterprise, Name: fileName(in.FileName), MediaType: mediaType, Size: int64(len(in.RawBody)),
 		Time: s.nowMs(), Actor: v.user.GetLogin(),
 	}
-	if row, ok, err := s.opt.Backend.Store().Get("Attachment", a.GetId()); err != nil {
+	row, ok, err := s.opt.Backend.Store().Get("Attachment", a.GetId())
+	if err != nil {
 		return nil, fmt.Errorf("read attachment: %w", err)
-	} else if ok {
+	}
+	if ok {
 		old := row.Record.(*schema.Attachment)
 		if old.GetEnterprise() == enterprise {
 			return old, nil
 		}
 		return nil, problem(http.StatusConflict, codeExists, "the very same file was handed in before for somebody else")
 	}
-	if err := s.keepContent(ctx, v, a.GetId(), in.RawBody); err != nil {
+	if err = s.keepContent(ctx, v, a.GetId(), in.RawBody); err != nil {
 		return nil, err
 	}
 	_, err = s.put(ctx, v.user.GetLogin(), s.created(a))

@@ -61,12 +61,7 @@ func limitBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 }
 
 func apiConfig(p Portal) huma.Config {
-	asJSON := huma.Format{
-		Marshal: huma.DefaultJSONFormat.Marshal,
-		Unmarshal: func(data []byte, v any) error {
-			return json.Unmarshal(data, v) //nolint:wrapcheck // huma makes the problem of it
-		},
-	}
+	asJSON := huma.DefaultJSONFormat
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -164,18 +164,23 @@ func (st *stream) run(ch <-chan live.Event) error {
 		case <-tick.C:
 			err = st.latest()
 		case <-beat.C:
-			// Whoever logged out or was shut out meanwhile hears no more.
-			if err := st.s.identify(&viewer{portal: st.v.portal}, st.v.token); err != nil {
-				return err
-			}
-			if _, err = st.w.WriteString(": beat\n\n"); err == nil {
-				err = st.flush()
-			}
+			err = st.beat()
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// beat keeps the connection open through whatever stands between. Whoever logged out or was shut out meanwhile hears no more.
+func (st *stream) beat() error {
+	if err := st.s.identify(&viewer{portal: st.v.portal}, st.v.token); err != nil {
+		return err
+	}
+	if _, err := st.w.WriteString(": beat\n\n"); err != nil {
+		return fmt.Errorf("event stream: %w", err)
+	}
+	return st.flush()
 }
 
 func (st *stream) flush() error {
@@ -242,9 +247,8 @@ func (st *stream) latest() error {
 		return nil
 	}
 	if st.metrics == nil {
-		rows := []store.Row(nil)
-		var err error
-		if _, rows, err = parts[*schema.Metric](context.Background(), st.s, "Metric", st.enterprise); err != nil {
+		_, rows, err := parts[*schema.Metric](context.Background(), st.s, "Metric", st.enterprise)
+		if err != nil {
 			return err
 		}
 		st.metrics = []metricRef{}

@@ -180,11 +180,13 @@ type CountsView struct {
 // origins are the sites of which anything is here: this one first.
 func (s *Server) origins() []string {
 	st := s.opt.Backend.Store()
-	out := []string{s.opt.Site.ID}
-	for _, h := range st.Heads() {
+	heads, sampled := st.Heads(), st.Origins()
+	out := make([]string, 0, 1+len(heads)+len(sampled))
+	out = append(out, s.opt.Site.ID)
+	for _, h := range heads {
 		out = append(out, h.Origin)
 	}
-	out = append(out, st.Origins()...)
+	out = append(out, sampled...)
 	slices.Sort(out[1:])
 	seen := map[string]bool{}
 	return slices.DeleteFunc(out, func(o string) bool {

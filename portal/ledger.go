@@ -77,9 +77,9 @@ func (s *Server) ledger(ctx context.Context, v *viewer, in *ledgerInput) (*Ledge
 	}
 	page := &LedgerPage{Origin: head.Origin, Epoch: head.Epoch, Head: head.Seq, Items: []*LedgerEntry{}}
 	err = s.opt.Backend.Store().Ledger(ctx, head.Origin, head.Epoch, from, limit, func(seq uint64, item *schema.Item) error {
-		e, err := s.ledgerEntry(v, seq, item)
+		e, bad := s.ledgerEntry(v, seq, item)
 		page.Items = append(page.Items, e)
-		return err
+		return bad
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read ledger: %w", err)
@@ -101,7 +101,7 @@ func (s *Server) ledgerEntry(v *viewer, seq uint64, item *schema.Item) (*LedgerE
 		return out, nil
 	}
 	e := &schema.Entry{}
-	if err := proto.Unmarshal(raw, e); err != nil {
+	if err = proto.Unmarshal(raw, e); err != nil {
 		return nil, fmt.Errorf("ledger entry %d: %w", seq, err)
 	}
 	out.Entry = &LedgerChange{Time: e.GetTime(), Type: e.GetType(), Deleted: e.GetDeleted(), Scope: e.GetScope().String(), To: e.GetTo(), Cause: e.GetCause()}
@@ -198,7 +198,7 @@ func (s *Server) ledgerVerify(ctx context.Context, _ *viewer, in *verifyInput) (
 		return out, nil
 	}
 	switch {
-	case at != chain.Digest(digestOf(signed)):
+	case at != digestOf(signed):
 		out.Error = fmt.Sprintf("the signed digest at %d is not the chain's", out.CheckpointSeq)
 	case s.opt.Verify == nil:
 		out.Error = "no signature can be checked here"
@@ -225,9 +225,9 @@ func (s *Server) recompute(ctx context.Context, head store.LedgerHead, place uin
 	d := chain.Genesis(head.Origin, head.Epoch)
 	next := uint64(1)
 	err = s.opt.Backend.Store().Ledger(ctx, head.Origin, head.Epoch, 1, int(head.Seq), func(seq uint64, item *schema.Item) error {
-		e, err := store.ItemDigest(item)
-		if err != nil {
-			return fmt.Errorf("item %d: %w", seq, err)
+		e, bad := store.ItemDigest(item)
+		if bad != nil {
+			return fmt.Errorf("item %d: %w", seq, bad)
 		}
 		d = chain.Next(d, e)
 		if seq == place {

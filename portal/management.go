@@ -97,7 +97,7 @@ func (s *Server) issueSpotCheck(ctx context.Context, v *viewer, in *issueInput) 
 	if plant.Origin != s.opt.Site.ID {
 		c.To = plant.Origin
 	}
-	if _, err := s.put(ctx, v.user.GetLogin(), c); err != nil {
+	if _, err = s.put(ctx, v.user.GetLogin(), c); err != nil {
 		return nil, err
 	}
 	row, err := s.record(v, "SpotCheck", check.GetId())
@@ -139,16 +139,16 @@ func (s *Server) answerSpotCheck(ctx context.Context, v *viewer, in *answerInput
 		return nil, err
 	}
 	check := row.Record.(*schema.SpotCheck)
-	if err := over(row); err != nil {
+	if err = over(row); err != nil {
 		return nil, err
 	}
-	if err := s.haveAttachments(v, in.Body.Attachments); err != nil {
+	if err = s.haveAttachments(v, in.Body.Attachments); err != nil {
 		return nil, err
 	}
 	reply := &schema.SpotCheckAnswer{
 		Id: s.freshID("A"), SpotCheck: in.ID, Enterprise: check.GetEnterprise(), Text: in.Body.Text, Actor: v.user.GetName(), Time: s.nowMs(), Attachments: in.Body.Attachments,
 	}
-	if _, err := s.put(ctx, v.user.GetLogin(), s.created(reply)); err != nil {
+	if _, err = s.put(ctx, v.user.GetLogin(), s.created(reply)); err != nil {
 		return nil, err
 	}
 	if row, err = s.record(v, "SpotCheck", in.ID); err != nil {

@@ -282,8 +282,9 @@ func regionRows(list []*plantState, prefix string) []RegionRow {
 func ranking(list []*plantState) []RankRow {
 	list = slices.Clone(list)
 	slices.SortFunc(list, graver)
-	out := []RankRow{}
-	for _, p := range list[:min(len(list), rankingRows)] {
+	list = list[:min(len(list), rankingRows)]
+	out := make([]RankRow, 0, len(list))
+	for _, p := range list {
 		e := p.enterprise
 		out = append(out, RankRow{
 			Enterprise: e.GetCode(), Name: e.GetName(), Region: e.GetRegion(), RegionName: schema.RegionName(e.GetRegion()), Level: p.level(),
@@ -304,7 +305,7 @@ func dustRows(list []*plantState) []DustRow {
 			}
 		}
 	}
-	out := []DustRow{}
+	out := make([]DustRow, 0, len(by))
 	for c, n := range by {
 		out = append(out, DustRow{Category: c, Name: schema.CodeName("dust_category", c), Count: n})
 	}

@@ -404,9 +404,9 @@ func (s *Server) riskHistory(ctx context.Context, v *viewer, in *riskHistoryInpu
 		if e.GetType() != "RiskResult" || e.GetKey() != in.Code || e.GetDeleted() || in.To != 0 && e.GetTime() >= in.To {
 			return true, nil
 		}
-		r, err := schema.Decode("RiskResult", e.GetRecord())
-		if err != nil {
-			return false, fmt.Errorf("stored entry: %w", err)
+		r, bad := schema.Decode("RiskResult", e.GetRecord())
+		if bad != nil {
+			return false, fmt.Errorf("stored entry: %w", bad)
 		}
 		out.Items = append(out.Items, r.(*schema.RiskResult))
 		return len(out.Items) < limit, nil

@@ -92,7 +92,7 @@ func (s *Server) recordChange(v *viewer, c RecordChange, i int, fresh map[string
 		d := json.NewDecoder(bytes.NewReader(c.Record))
 		d.DisallowUnknownFields()
 		if err := d.Decode(rec); err != nil {
-			return nil, &schema.Violation{Record: subject, Rule: "form", Got: err.Error(), Wanted: "a record of the data dictionary"}, nil
+			return nil, &schema.Violation{Record: subject, Rule: "form", Got: err.Error(), Wanted: "a record of the data dictionary"}, nil //nolint:nilerr // told as a violation, with the others
 		}
 		raw, err := schema.Marshal(rec)
 		if err != nil {

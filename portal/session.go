@@ -144,7 +144,7 @@ func (d *door) sessionRoutes() {
 }
 
 func (d *door) cookie(token string, age time.Duration) http.Cookie {
-	return http.Cookie{Name: d.cookieName(), Value: token, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: d.s.opt.Secure, SameSite: http.SameSiteStrictMode}
+	return http.Cookie{Name: d.cookieName(), Value: token, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: d.s.opt.Secure, SameSite: http.SameSiteStrictMode} //nolint:gosec // Secure where there is TLS; on plain loopback a browser would drop it
 }
 
 // checkPassword compares a password with a hash, a few at a time.

@@ -28,8 +28,9 @@ func (s *Server) table(_ context.Context, _ *viewer, in *nameInput) (*schema.Cod
 }
 
 func dictionary(context.Context, *viewer, *none) ([]schema.DictionaryEntry, error) {
-	var out []schema.DictionaryEntry
-	for _, t := range schema.Types() {
+	types := schema.Types()
+	out := make([]schema.DictionaryEntry, 0, len(types))
+	for _, t := range types {
 		out = append(out, schema.Dictionary(t))
 	}
 	return out, nil
@@ -81,7 +82,7 @@ type FloorView struct {
 }
 
 func factorViews(list []risk.Factor) []FactorView {
-	out := []FactorView{}
+	out := make([]FactorView, 0, len(list))
 	for _, f := range list {
 		out = append(out, FactorView{f.Code, f.Name, f.Weight, f.Clause, f.Confidence})
 	}
