@@ -83,6 +83,13 @@ func (b broker) mustConnect(t *testing.T, id, gateway string) *paho.Client {
 func publish(c *paho.Client, topic, payload string) (byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	go func() {
+		select {
+		case <-c.Done(): // closed by the broker: nothing to wait for
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	r, err := c.Publish(ctx, &paho.Publish{QoS: 1, Topic: topic, Payload: []byte(payload)})
 	if r == nil {
 		return 0xff, err
