@@ -16,7 +16,8 @@ type AlarmView struct {
 	CollectorName  string        `json:"collector_name,omitempty"`
 	RuleName       string        `json:"rule_name"`
 	Origin         string        `json:"origin" doc:"site it belongs to"`
-	Here           int64         `json:"here" doc:"ms, when this site came to know of it"`
+	Here           bool          `json:"here" doc:"it belongs to this site and is worked here"`
+	Known          int64         `json:"known" doc:"ms, when this site came to know of it"`
 }
 
 // WarningView is a risk warning with the names a person reads.
@@ -24,7 +25,8 @@ type WarningView struct {
 	Warning        *schema.Warning `json:"warning"`
 	EnterpriseName string          `json:"enterprise_name"`
 	Origin         string          `json:"origin"`
-	Here           int64           `json:"here"`
+	Here           bool            `json:"here"`
+	Known          int64           `json:"known"`
 }
 
 // Page of items; next is the cursor of the page behind it, absent on the last.
@@ -60,13 +62,13 @@ func (s *Server) alarmView(r store.Row) *AlarmView {
 	a := r.Record.(*schema.Alarm)
 	return &AlarmView{
 		Alarm: a, EnterpriseName: s.world.nameOf(a.GetEnterprise()), MetricName: s.nameOf("Metric", a.GetMetric()), CollectorName: s.nameOf("Collector", a.GetCollector()),
-		RuleName: schema.CodeName("alarm_rule", a.GetRule()), Origin: r.Origin, Here: r.Here,
+		RuleName: schema.CodeName("alarm_rule", a.GetRule()), Origin: r.Origin, Here: r.Origin == s.opt.Site.ID, Known: r.Here,
 	}
 }
 
 func (s *Server) warningView(r store.Row) *WarningView {
 	w := r.Record.(*schema.Warning)
-	return &WarningView{Warning: w, EnterpriseName: s.world.nameOf(w.GetEnterprise()), Origin: r.Origin, Here: r.Here}
+	return &WarningView{Warning: w, EnterpriseName: s.world.nameOf(w.GetEnterprise()), Origin: r.Origin, Here: r.Origin == s.opt.Site.ID, Known: r.Here}
 }
 
 // stagedQueries are the index ranges to read for a list by plant, by stage or of all.
@@ -103,7 +105,7 @@ type alarmsInput struct {
 	From       int64  `query:"from" doc:"ms, onset not before"`
 	To         int64  `query:"to" doc:"ms, onset before"`
 	After      string `query:"after" doc:"cursor"`
-	Limit      int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 // only narrows a list's plant to the viewer's own; a plant that is not the viewer's gives an empty list.
@@ -150,7 +152,7 @@ type warningsInput struct {
 	From       int64  `query:"from"`
 	To         int64  `query:"to"`
 	After      string `query:"after"`
-	Limit      int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 func (s *Server) warnings(ctx context.Context, v *viewer, in *warningsInput) (*Page[*WarningView], error) {

@@ -40,7 +40,7 @@ func TestAlarmLifeCycle(t *testing.T) {
 	}
 	var v AlarmView
 	s.as("manager-a", http.MethodGet, "/api/v1/alarms/AL-"+plantA, nil).into(t, &v)
-	if v.Alarm.GetStage() != "closed" || len(v.Alarm.GetSteps()) != 4 || v.MetricName != "灰斗温度" || v.RuleName != "高限" || v.EnterpriseName == "" || v.Origin != siteID {
+	if v.Alarm.GetStage() != "closed" || len(v.Alarm.GetSteps()) != 4 || v.MetricName != "灰斗温度" || v.RuleName != "高限" || v.EnterpriseName == "" || v.Origin != siteID || !v.Here || v.Known != s.now().UnixMilli() {
 		t.Errorf("alarm: %+v", v)
 	}
 	for stage, want := range map[string]bool{"open": false, "closed": true, "raised": false, "": true} {
@@ -52,6 +52,11 @@ func TestAlarmLifeCycle(t *testing.T) {
 
 func TestAnotherSitesAlarmIsDealtWithThere(t *testing.T) {
 	s := newSite(t)
+	var v AlarmView
+	s.as("ministry", http.MethodGet, "/api/v1/alarms/AL-"+plantC, nil).into(t, &v)
+	if v.Here || v.Origin != "nanjing" {
+		t.Errorf("alarm: %+v", v)
+	}
 	got := s.as("ministry", http.MethodPost, "/api/v1/alarms/AL-"+plantC+"/actions", object{"action": "close"})
 	if got.status != http.StatusConflict || got.problem(t).Code != codeNotHere {
 		t.Errorf("%d %s", got.status, got.body)

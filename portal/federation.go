@@ -129,7 +129,7 @@ func (s *Server) links() (Links, error) {
 type quarantineInput struct {
 	Source string `query:"source" doc:"gateway or child site"`
 	After  string `query:"after"`
-	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit  int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 func quarantineTime(r schema.Record) int64 { return r.(*schema.Quarantine).GetTime() }

@@ -45,7 +45,7 @@ type LedgerPage struct {
 type ledgerInput struct {
 	Origin string `query:"origin" doc:"this site by default"`
 	From   uint64 `query:"from" doc:"first seq; 0 is the last page"`
-	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit  int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 func (s *Server) ledgerHead(origin string) (store.LedgerHead, error) {
@@ -64,10 +64,7 @@ func (s *Server) ledger(ctx context.Context, v *viewer, in *ledgerInput) (*Ledge
 	if err != nil {
 		return nil, err
 	}
-	limit := in.Limit
-	if limit == 0 {
-		limit = defaultPage
-	}
+	limit := pageSize(in.Limit)
 	from := in.From
 	if from == 0 {
 		from = 1

@@ -40,7 +40,7 @@ type spotChecksInput struct {
 	Enterprise string `query:"enterprise"`
 	Stage      string `query:"stage" enum:"issued,answered,closed,open" doc:"open: not closed"`
 	After      string `query:"after"`
-	Limit      int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 func (s *Server) spotChecks(ctx context.Context, v *viewer, in *spotChecksInput) (*Page[*SpotCheckView], error) {
@@ -175,7 +175,7 @@ type cleaningInput struct {
 	Enterprise string `query:"enterprise" doc:"needed on the regulator portal"`
 	From       int64  `query:"from"`
 	To         int64  `query:"to"`
-	Limit      int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 func (s *Server) cleaning(ctx context.Context, v *viewer, in *cleaningInput) (*CleaningView, error) {

@@ -23,6 +23,14 @@ const (
 	maxScan = 20_000
 )
 
+// pageSize is how many items a page holds when so many are asked for; 0 is the default.
+func pageSize(asked int) int {
+	if asked <= 0 {
+		return defaultPage
+	}
+	return min(asked, maxPage)
+}
+
 // place is where a row stands in a list that is newest first.
 type place struct {
 	time int64
@@ -59,11 +67,7 @@ type newest struct {
 
 // list merges the indexes into one page. It ends early when too many rows were looked at in vain.
 func (s *Server) list(ctx context.Context, n newest) ([]store.Row, string, error) {
-	limit := n.limit
-	if limit <= 0 {
-		limit = defaultPage
-	}
-	limit = min(limit, maxPage)
+	limit := pageSize(n.limit)
 	var from *place
 	if n.after != "" {
 		p, err := parsePlace(n.after)

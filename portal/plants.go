@@ -68,7 +68,7 @@ type enterprisesInput struct {
 	Alarm        string `query:"alarm" enum:"true,false" doc:"has open alarms"`
 	Warning      string `query:"warning" enum:"true,false" doc:"has open warnings"`
 	After        string `query:"after" doc:"code of the last plant of the page before"`
-	Limit        int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit        int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 func asked(want string, is bool) bool { return want == "" || (want == "true") == is }
@@ -109,10 +109,7 @@ func (s *Server) within(v *viewer, region string) []*plantState {
 }
 
 func (s *Server) enterprises(_ context.Context, v *viewer, in *enterprisesInput) (*EnterprisePage, error) {
-	limit := in.Limit
-	if limit == 0 {
-		limit = defaultPage
-	}
+	limit := pageSize(in.Limit)
 	page := &EnterprisePage{Items: []*EnterpriseView{}}
 	s.world.view(func() {
 		list := slices.DeleteFunc(s.within(v, in.Region), func(p *plantState) bool { return !in.matches(p) })
@@ -373,7 +370,7 @@ type riskHistoryInput struct {
 	Code  string `path:"code" maxLength:"32"`
 	From  int64  `query:"from" doc:"ms"`
 	To    int64  `query:"to" doc:"ms"`
-	Limit int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 // RiskHistory is a plant's judgements, newest first. Complete is false when older ones were not looked for: history is
@@ -391,10 +388,7 @@ func (s *Server) riskHistory(ctx context.Context, v *viewer, in *riskHistoryInpu
 	if err != nil {
 		return nil, err
 	}
-	limit := in.Limit
-	if limit == 0 {
-		limit = defaultPage
-	}
+	limit := pageSize(in.Limit)
 	out := &RiskHistory{Items: []*schema.RiskResult{}}
 	stopped, err := ledgerBackwards(ctx, s.opt.Backend.Store(), row.Origin, historyScan, func(e *schema.Entry) (bool, error) {
 		if e.GetTime() < in.From {

@@ -170,7 +170,7 @@ type recordsInput struct {
 	To     int64  `query:"to"`
 	Desc   string `query:"desc" enum:"true,false"`
 	After  string `query:"after"`
-	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+	Limit  int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 // RecordRow is a record with where it came from.
@@ -179,7 +179,7 @@ type RecordRow struct {
 	Origin string        `json:"origin"`
 	Seq    uint64        `json:"seq"`
 	Time   int64         `json:"time"`
-	Here   int64         `json:"here"`
+	Known  int64         `json:"known"`
 	Record schema.Record `json:"record"`
 }
 
@@ -206,7 +206,7 @@ func recordRow(r store.Row) *RecordRow {
 	if u, ok := r.Record.(*schema.User); ok {
 		u.Password = "" // the row was decoded for us alone
 	}
-	return &RecordRow{Key: r.Key, Origin: r.Origin, Seq: r.Seq, Time: r.Time, Here: r.Here, Record: r.Record}
+	return &RecordRow{Key: r.Key, Origin: r.Origin, Seq: r.Seq, Time: r.Time, Known: r.Here, Record: r.Record}
 }
 
 func (d *door) recordRoutes() {
