@@ -34,7 +34,7 @@ type EngineState struct {
 	Seen          []string               `protobuf:"bytes,6,rep,name=seen,proto3" json:"seen,omitempty"`        // ids of the last commands, oldest first
 	Model         *RiskModel             `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`      // the one in force, when it is not the configured one
 	Users         []string               `protobuf:"bytes,8,rep,name=users,proto3" json:"users,omitempty"`
-	Issued        []*SpotCheck           `protobuf:"bytes,9,rep,name=issued,proto3" json:"issued,omitempty"`      // by this site, not closed
+	Issued        []*IssuedCheck         `protobuf:"bytes,9,rep,name=issued,proto3" json:"issued,omitempty"`      // by this site, not closed
 	Received      []*SpotCheck           `protobuf:"bytes,10,rep,name=received,proto3" json:"received,omitempty"` // from above, not answered
 	Plants        []*PlantState          `protobuf:"bytes,11,rep,name=plants,proto3" json:"plants,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -127,7 +127,7 @@ func (x *EngineState) GetUsers() []string {
 	return nil
 }
 
-func (x *EngineState) GetIssued() []*SpotCheck {
+func (x *EngineState) GetIssued() []*IssuedCheck {
 	if x != nil {
 		return x.Issued
 	}
@@ -146,6 +146,58 @@ func (x *EngineState) GetPlants() []*PlantState {
 		return x.Plants
 	}
 	return nil
+}
+
+type IssuedCheck struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Check         *SpotCheck             `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"` // the child it was sent to; empty: a plant of this site
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IssuedCheck) Reset() {
+	*x = IssuedCheck{}
+	mi := &file_dusthub_v1_engine_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IssuedCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IssuedCheck) ProtoMessage() {}
+
+func (x *IssuedCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_engine_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IssuedCheck.ProtoReflect.Descriptor instead.
+func (*IssuedCheck) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *IssuedCheck) GetCheck() *SpotCheck {
+	if x != nil {
+		return x.Check
+	}
+	return nil
+}
+
+func (x *IssuedCheck) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
 }
 
 type PlantState struct {
@@ -171,7 +223,7 @@ type PlantState struct {
 
 func (x *PlantState) Reset() {
 	*x = PlantState{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[1]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -183,7 +235,7 @@ func (x *PlantState) String() string {
 func (*PlantState) ProtoMessage() {}
 
 func (x *PlantState) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[1]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -196,7 +248,7 @@ func (x *PlantState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlantState.ProtoReflect.Descriptor instead.
 func (*PlantState) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{1}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PlantState) GetEnterprise() *Enterprise {
@@ -319,7 +371,7 @@ type GatewayWatch struct {
 
 func (x *GatewayWatch) Reset() {
 	*x = GatewayWatch{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[2]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +383,7 @@ func (x *GatewayWatch) String() string {
 func (*GatewayWatch) ProtoMessage() {}
 
 func (x *GatewayWatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[2]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +396,7 @@ func (x *GatewayWatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatewayWatch.ProtoReflect.Descriptor instead.
 func (*GatewayWatch) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{2}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GatewayWatch) GetGateway() *Gateway {
@@ -406,7 +458,7 @@ type Outage struct {
 
 func (x *Outage) Reset() {
 	*x = Outage{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[3]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +470,7 @@ func (x *Outage) String() string {
 func (*Outage) ProtoMessage() {}
 
 func (x *Outage) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[3]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +483,7 @@ func (x *Outage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outage.ProtoReflect.Descriptor instead.
 func (*Outage) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{3}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Outage) GetStart() int64 {
@@ -464,7 +516,7 @@ type PointState struct {
 
 func (x *PointState) Reset() {
 	*x = PointState{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[4]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +528,7 @@ func (x *PointState) String() string {
 func (*PointState) ProtoMessage() {}
 
 func (x *PointState) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[4]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +541,7 @@ func (x *PointState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PointState.ProtoReflect.Descriptor instead.
 func (*PointState) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{4}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PointState) GetMetric() *Metric {
@@ -561,7 +613,7 @@ type RuleState struct {
 
 func (x *RuleState) Reset() {
 	*x = RuleState{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[5]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +625,7 @@ func (x *RuleState) String() string {
 func (*RuleState) ProtoMessage() {}
 
 func (x *RuleState) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[5]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +638,7 @@ func (x *RuleState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleState.ProtoReflect.Descriptor instead.
 func (*RuleState) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{5}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RuleState) GetRule() string {
@@ -635,7 +687,7 @@ type PlanWatch struct {
 
 func (x *PlanWatch) Reset() {
 	*x = PlanWatch{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[6]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +699,7 @@ func (x *PlanWatch) String() string {
 func (*PlanWatch) ProtoMessage() {}
 
 func (x *PlanWatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[6]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +712,7 @@ func (x *PlanWatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanWatch.ProtoReflect.Descriptor instead.
 func (*PlanWatch) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{6}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PlanWatch) GetPlan() *CleaningPlan {
@@ -698,7 +750,7 @@ type Remembered struct {
 
 func (x *Remembered) Reset() {
 	*x = Remembered{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +762,7 @@ func (x *Remembered) String() string {
 func (*Remembered) ProtoMessage() {}
 
 func (x *Remembered) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +775,7 @@ func (x *Remembered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remembered.ProtoReflect.Descriptor instead.
 func (*Remembered) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{7}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Remembered) GetSystem() string {
@@ -766,7 +818,7 @@ var File_dusthub_v1_engine_proto protoreflect.FileDescriptor
 const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\n" +
 	"\x17dusthub/v1/engine.proto\x12\n" +
-	"dusthub.v1\x1a\x18dusthub/v1/records.proto\"\xe8\x02\n" +
+	"dusthub.v1\x1a\x18dusthub/v1/records.proto\"\xea\x02\n" +
 	"\vEngineState\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x16\n" +
@@ -775,11 +827,14 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x05swept\x18\x05 \x01(\x03R\x05swept\x12\x12\n" +
 	"\x04seen\x18\x06 \x03(\tR\x04seen\x12+\n" +
 	"\x05model\x18\a \x01(\v2\x15.dusthub.v1.RiskModelR\x05model\x12\x14\n" +
-	"\x05users\x18\b \x03(\tR\x05users\x12-\n" +
-	"\x06issued\x18\t \x03(\v2\x15.dusthub.v1.SpotCheckR\x06issued\x121\n" +
+	"\x05users\x18\b \x03(\tR\x05users\x12/\n" +
+	"\x06issued\x18\t \x03(\v2\x17.dusthub.v1.IssuedCheckR\x06issued\x121\n" +
 	"\breceived\x18\n" +
 	" \x03(\v2\x15.dusthub.v1.SpotCheckR\breceived\x12.\n" +
-	"\x06plants\x18\v \x03(\v2\x16.dusthub.v1.PlantStateR\x06plants\"\xae\x05\n" +
+	"\x06plants\x18\v \x03(\v2\x16.dusthub.v1.PlantStateR\x06plants\"J\n" +
+	"\vIssuedCheck\x12+\n" +
+	"\x05check\x18\x01 \x01(\v2\x15.dusthub.v1.SpotCheckR\x05check\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\"\xae\x05\n" +
 	"\n" +
 	"PlantState\x126\n" +
 	"\n" +
@@ -854,57 +909,59 @@ func file_dusthub_v1_engine_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_engine_proto_rawDescData
 }
 
-var file_dusthub_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_dusthub_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_dusthub_v1_engine_proto_goTypes = []any{
 	(*EngineState)(nil),  // 0: dusthub.v1.EngineState
-	(*PlantState)(nil),   // 1: dusthub.v1.PlantState
-	(*GatewayWatch)(nil), // 2: dusthub.v1.GatewayWatch
-	(*Outage)(nil),       // 3: dusthub.v1.Outage
-	(*PointState)(nil),   // 4: dusthub.v1.PointState
-	(*RuleState)(nil),    // 5: dusthub.v1.RuleState
-	(*PlanWatch)(nil),    // 6: dusthub.v1.PlanWatch
-	(*Remembered)(nil),   // 7: dusthub.v1.Remembered
-	(*RiskModel)(nil),    // 8: dusthub.v1.RiskModel
-	(*SpotCheck)(nil),    // 9: dusthub.v1.SpotCheck
-	(*Enterprise)(nil),   // 10: dusthub.v1.Enterprise
-	(*Workshop)(nil),     // 11: dusthub.v1.Workshop
-	(*DustSystem)(nil),   // 12: dusthub.v1.DustSystem
-	(*Collector)(nil),    // 13: dusthub.v1.Collector
-	(*Camera)(nil),       // 14: dusthub.v1.Camera
-	(*Alarm)(nil),        // 15: dusthub.v1.Alarm
-	(*Warning)(nil),      // 16: dusthub.v1.Warning
-	(*RiskResult)(nil),   // 17: dusthub.v1.RiskResult
-	(*Gateway)(nil),      // 18: dusthub.v1.Gateway
-	(*Metric)(nil),       // 19: dusthub.v1.Metric
-	(*CleaningPlan)(nil), // 20: dusthub.v1.CleaningPlan
+	(*IssuedCheck)(nil),  // 1: dusthub.v1.IssuedCheck
+	(*PlantState)(nil),   // 2: dusthub.v1.PlantState
+	(*GatewayWatch)(nil), // 3: dusthub.v1.GatewayWatch
+	(*Outage)(nil),       // 4: dusthub.v1.Outage
+	(*PointState)(nil),   // 5: dusthub.v1.PointState
+	(*RuleState)(nil),    // 6: dusthub.v1.RuleState
+	(*PlanWatch)(nil),    // 7: dusthub.v1.PlanWatch
+	(*Remembered)(nil),   // 8: dusthub.v1.Remembered
+	(*RiskModel)(nil),    // 9: dusthub.v1.RiskModel
+	(*SpotCheck)(nil),    // 10: dusthub.v1.SpotCheck
+	(*Enterprise)(nil),   // 11: dusthub.v1.Enterprise
+	(*Workshop)(nil),     // 12: dusthub.v1.Workshop
+	(*DustSystem)(nil),   // 13: dusthub.v1.DustSystem
+	(*Collector)(nil),    // 14: dusthub.v1.Collector
+	(*Camera)(nil),       // 15: dusthub.v1.Camera
+	(*Alarm)(nil),        // 16: dusthub.v1.Alarm
+	(*Warning)(nil),      // 17: dusthub.v1.Warning
+	(*RiskResult)(nil),   // 18: dusthub.v1.RiskResult
+	(*Gateway)(nil),      // 19: dusthub.v1.Gateway
+	(*Metric)(nil),       // 20: dusthub.v1.Metric
+	(*CleaningPlan)(nil), // 21: dusthub.v1.CleaningPlan
 }
 var file_dusthub_v1_engine_proto_depIdxs = []int32{
-	8,  // 0: dusthub.v1.EngineState.model:type_name -> dusthub.v1.RiskModel
-	9,  // 1: dusthub.v1.EngineState.issued:type_name -> dusthub.v1.SpotCheck
-	9,  // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
-	1,  // 3: dusthub.v1.EngineState.plants:type_name -> dusthub.v1.PlantState
-	10, // 4: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
-	11, // 5: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
-	12, // 6: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
-	13, // 7: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
-	2,  // 8: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
-	4,  // 9: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
-	14, // 10: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
-	6,  // 11: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
-	15, // 12: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
-	16, // 13: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
-	7,  // 14: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
-	17, // 15: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
-	18, // 16: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
-	3,  // 17: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
-	19, // 18: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
-	5,  // 19: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
-	20, // 20: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	9,  // 0: dusthub.v1.EngineState.model:type_name -> dusthub.v1.RiskModel
+	1,  // 1: dusthub.v1.EngineState.issued:type_name -> dusthub.v1.IssuedCheck
+	10, // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
+	2,  // 3: dusthub.v1.EngineState.plants:type_name -> dusthub.v1.PlantState
+	10, // 4: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
+	11, // 5: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
+	12, // 6: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
+	13, // 7: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
+	14, // 8: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
+	3,  // 9: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
+	5,  // 10: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
+	15, // 11: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
+	7,  // 12: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
+	16, // 13: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
+	17, // 14: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
+	8,  // 15: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
+	18, // 16: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
+	19, // 17: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
+	4,  // 18: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
+	20, // 19: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
+	6,  // 20: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
+	21, // 21: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_engine_proto_init() }
@@ -919,7 +976,7 @@ func file_dusthub_v1_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_engine_proto_rawDesc), len(file_dusthub_v1_engine_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

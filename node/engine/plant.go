@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"math"
+	"slices"
+
+	"dusthub/node/engine/risk"
+	"dusthub/schema"
+)
+
+// plant is an enterprise with all that is judged about it. Lists are sorted by code, alarms and warnings in order of raising.
+type plant struct {
+	code       string
+	enterprise *schema.Enterprise
+	workshops  []*schema.Workshop
+	systems    []*schema.DustSystem
+	collectors []*schema.Collector
+	cameras    []*schema.Camera
+	gateways   []*gateway
+	points     []*point
+	plans      []*schema.PlanWatch
+	alarms     []*schema.Alarm   // not closed
+	warnings   []*schema.Warning // not closed
+	memory     []*schema.Remembered
+
+	risk       *schema.RiskResult // as last written
+	level      string
+	levelSince int64
+	lowSince   int64
+	touched    bool
+}
+
+// gateway is a plant's gateway and whether it is heard.
+type gateway struct {
+	st    *schema.GatewayWatch
+	plant *plant
+}
+
+func (g *gateway) code() string { return g.st.GetGateway().GetCode() }
+
+// away says whether nothing can be known of the gateway's metrics.
+func (g *gateway) away() bool {
+	return g.st.GetState() == stateOffline || g.st.GetState() == stateSourceLost
+}
+
+// point is a metric with the state of its rules.
+type point struct {
+	st     *schema.PointState
+	plant  *plant
+	gw     *gateway
+	system string
+	kind   schema.Kind
+	rules  []rule
+	fan    *fan // of R01 and R02 of a collector
+	// A good value strictly between lo and hi changes nothing while the point is quiet; between nearLo and nearHi it is not near a limit.
+	lo, hi, nearLo, nearHi float64
+	quiet                  bool
+	score                  float64
+}
+
+// rule is one alarm rule of a metric with its state.
+type rule struct {
+	name  string
+	op    op
+	level int32
+	limit float64
+	st    *schema.RuleState
+}
+
+type op uint8
+
+const (
+	above op = iota
+	below
+	equal
+	outside    // of the sensor's range
+	faulty     // the sensor says so
+	silent     // no samples while its gateway is heard
+	fanFirst   // production runs and the fan does not
+	fanTooSoon // the fan stopped too early after production
+)
+
+func (p *point) digital() bool { return p.kind.Signal == "DI" }
+
+func codeOfPoint(p *point) string                { return p.st.GetMetric().GetCode() }
+func codeOfGateway(g *gateway) string            { return g.code() }
+func codeOfWorkshop(w *schema.Workshop) string   { return w.GetCode() }
+func codeOfSystem(s *schema.DustSystem) string   { return s.GetCode() }
+func codeOfCollector(c *schema.Collector) string { return c.GetCode() }
+func codeOfCamera(c *schema.Camera) string       { return c.GetGbId() }
+func codeOfPlan(p *schema.PlanWatch) string      { return p.GetPlan().GetId() }
+
+func (p *plant) gateway(code string) *gateway {
+	for _, g := range p.gateways {
+		if g.code() == code {
+			return g
+		}
+	}
+	return nil
+}
+
+func (p *plant) collector(code string) *schema.Collector {
+	for _, c := range p.collectors {
+		if c.GetCode() == code {
+			return c
+		}
+	}
+	return nil
+}
+
+// running says whether the plant is supposed to be heard: not stopped, closed or under maintenance.
+func (p *plant) running() bool { return p.enterprise.GetProductionState() == "normal" }
+
+func (e *Engine) point(series uint32) *point {
+	if int(series) < len(e.series) {
+		return e.series[series]
+	}
+	return nil
+}
+
+// configure (re)builds what is derived of a metric: its rules, with the state of those that stay, and its quiet band.
+func (e *Engine) configure(p *point) {
+	m := p.st.GetMetric()
+	p.kind, _ = schema.MetricKind(m.GetKind())
+	p.gw = p.plant.gateway(m.GetGateway())
+	if c := p.plant.collector(m.GetCollector()); c != nil {
+		p.system = c.GetSystem()
+	}
+	limits := m.GetLimits()
+	if limits == nil {
+		limits = &schema.Limits{}
+	}
+	var rules []rule
+	add := func(name string, o op, level int32, limit float64) {
+		rules = append(rules, rule{name: name, op: o, level: level, limit: limit})
+	}
+	for _, x := range []struct {
+		name  string
+		op    op
+		level int32
+		limit *float64
+	}{{"HH", above, 2, limits.Hh}, {"H", above, 1, limits.H}, {"L", below, 1, limits.L}, {"LL", below, 2, limits.Ll}} {
+		if x.limit != nil {
+			add(x.name, x.op, x.level, *x.limit)
+		}
+	}
+	if limits.FaultState != nil && limits.GetFaultLevel() > 0 {
+		add("DI", equal, limits.GetFaultLevel(), float64(limits.GetFaultState()))
+	}
+	if m.GetKind() == fanRunning {
+		add("fan_before_production", fanFirst, 2, 0)
+		add("fan_delay_stop", fanTooSoon, 1, float64(e.cfg.FanStopDelay))
+	}
+	add("over_range", outside, 1, m.GetRangeHi())
+	add("fault", faulty, 1, 0)
+	add("no_data", silent, 1, 0)
+	states := make([]*schema.RuleState, len(rules))
+	for i := range rules {
+		states[i] = &schema.RuleState{Rule: rules[i].name}
+		for _, old := range p.st.GetRules() {
+			if old.GetRule() == rules[i].name {
+				states[i] = old
+			}
+		}
+		rules[i].st = states[i]
+	}
+	e.dropRules(p, states)
+	p.rules, p.st.Rules = rules, states
+	p.band(e.model)
+	p.settle(e.model)
+}
+
+// dropRules returns the alarms of rules that a metric no longer has.
+func (e *Engine) dropRules(p *point, kept []*schema.RuleState) {
+	for _, old := range p.st.GetRules() {
+		if old.GetAlarm() != "" && !slices.Contains(kept, old) {
+			e.returned(p.plant, old.GetAlarm(), e.st.GetNow())
+		}
+	}
+}
+
+// band works out the values that need no second look: within the range, and not near a first limit.
+func (p *point) band(model *risk.Model) {
+	m := p.st.GetMetric()
+	p.nearLo, p.nearHi = math.Inf(-1), math.Inf(1)
+	for _, r := range p.rules {
+		switch r.op {
+		case above:
+			p.nearHi = math.Min(p.nearHi, r.limit-model.Near*math.Abs(r.limit))
+		case below:
+			p.nearLo = math.Max(p.nearLo, r.limit+model.Near*math.Abs(r.limit))
+		default:
+		}
+	}
+	p.lo = math.Max(p.nearLo, math.Nextafter(m.GetRangeLo(), math.Inf(-1)))
+	p.hi = math.Min(p.nearHi, math.Nextafter(m.GetRangeHi(), math.Inf(1)))
+}
+
+// settle works out quiet and score from the state of the rules.
+func (p *point) settle(model *risk.Model) {
+	p.quiet, p.score = true, 0
+	for _, r := range p.rules {
+		if r.st.GetSince() != 0 || r.st.GetAlarm() != "" {
+			p.quiet = false
+		}
+		if r.st.GetAlarm() == "" {
+			continue
+		}
+		switch {
+		case r.op == outside || r.op == faulty:
+			p.score = math.Max(p.score, model.Scores.Fault)
+		case r.op == silent:
+			p.score = math.Max(p.score, model.Scores.Offline)
+		case r.level == 2:
+			p.score = math.Max(p.score, model.Scores.Level2)
+		default:
+			p.score = math.Max(p.score, model.Scores.Level1)
+		}
+	}
+	if !p.digital() && p.st.GetTime() != 0 && (p.st.GetLast() <= p.nearLo || p.st.GetLast() >= p.nearHi) {
+		p.quiet, p.score = false, math.Max(p.score, model.Scores.Near)
+	}
+}
