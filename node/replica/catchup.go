@@ -29,6 +29,7 @@ const (
 const (
 	pieceBytes  = 256 << 10
 	fetchPause  = time.Second
+	holdFor     = time.Minute
 	folderMode  = 0o700
 	contentMode = 0o600
 )
@@ -83,37 +84,43 @@ func (r *Replica) reconcile(manifests raft.SnapshotStore) error {
 	return nil
 }
 
-// CatchUp fetches a checkpoint of the store from another replica when this one's newest manifest asks for more than its
-// store has, and puts it in the place of storeDir. The store must be closed; headsAt is its HeadsAt. It returns whether
-// the store is another now. It tries until the context ends.
-func CatchUp(ctx context.Context, opt Options, storeDir string, headsAt uint64) (bool, error) {
-	log := opt.Logger.With("part", "replica")
+// Behind is the index that this replica's newest manifest asks of its store, whose HeadsAt is given; 0 when the store is new enough.
+func Behind(opt Options, headsAt uint64) (uint64, error) {
 	if err := os.MkdirAll(opt.Dir, folderMode); err != nil {
-		return false, fmt.Errorf("make replica folder: %w", err)
+		return 0, fmt.Errorf("make replica folder: %w", err)
 	}
-	manifests, err := openManifests(opt.Dir, hcLogger(log))
+	manifests, err := openManifests(opt.Dir, hcLogger(opt.Logger))
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	m, _, err := newest(manifests)
 	if err != nil || m.Kept <= headsAt {
-		return false, err
+		return 0, err
 	}
-	log.Info("store is behind the others: fetching theirs", "has", headsAt, "wanted", m.Kept)
+	return m.Kept, nil
+}
+
+// CatchUp fetches a checkpoint of another replica's store, as of atLeast or later, and puts it in the place of storeDir,
+// which nobody may have open. It tries until the context ends.
+func CatchUp(ctx context.Context, opt Options, storeDir string, atLeast uint64) error {
+	log := opt.Logger.With("part", "replica")
+	log.Info("store is behind the others: fetching theirs", "wanted", atLeast)
 	to := storeDir + incoming
 	for {
+		var err error
 		for _, p := range opt.Peers {
 			if p.ID == opt.Self.ID {
 				continue
 			}
-			if err = opt.fetch(ctx, p, m.Kept, to); err == nil {
-				return true, replaceFolder(to, storeDir)
+			if err = opt.fetch(ctx, p, atLeast, to); err == nil {
+				log.Info("store fetched", "from", p.ID)
+				return replaceFolder(to, storeDir)
 			}
 			log.Warn("store not fetched", "from", p.ID, "err", err)
 		}
 		select {
 		case <-ctx.Done():
-			return false, errors.Join(err, ctx.Err())
+			return errors.Join(err, ctx.Err())
 		case <-time.After(fetchPause):
 		}
 	}
@@ -201,14 +208,28 @@ func receive(in grpc.ServerStreamingClient[rpc.FileChunk], dir string) error {
 	}
 }
 
-// FetchCheckpoint sends this replica's store as it is on the disk, when that is as new as is asked.
+// hold keeps this replica from making a manifest for a while: the one who fetches must find that the manifest the leader
+// sends it next is no newer than what it fetched.
+func (r *Replica) hold() {
+	r.keeping.Lock() // one that is being made is older than what is fetched
+	defer r.keeping.Unlock()
+	r.heldUntil = time.Now().Add(holdFor)
+}
+
+// FetchCheckpoint sends this replica's store as it is on the disk, when that is as new as is asked. It is the leader's to
+// answer, if there is one.
 func (s *service) FetchCheckpoint(req *rpc.FetchRequest, out grpc.ServerStreamingServer[rpc.FileChunk]) error {
 	atLeast, err := strconv.ParseUint(req.GetCheckpoint(), 10, 64)
 	if err != nil {
 		return status.Error(codes.InvalidArgument, "checkpoint is the index that is needed at least")
 	}
+	if leader, self := s.r.Leader(); leader != "" && !self {
+		return status.Error(codes.FailedPrecondition, "not the leader")
+	}
 	s.r.fetching.Lock()
 	defer s.r.fetching.Unlock()
+	s.r.hold()
+	defer s.r.hold()
 	if err := s.r.opt.Store.Flush(); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}

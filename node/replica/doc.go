@@ -16,7 +16,7 @@
 // # A replica that is far behind
 //
 // When the leader no longer has the commands a replica lacks, it sends its manifest. The replica cannot change its store
-// under those who read it, so it keeps the manifest, ends with ErrBehind, and is to be started again. CatchUp, before the
-// store is opened for good, sees a manifest that is ahead of the store, fetches a checkpoint of the store from another
-// replica, and puts it in place. A crash on the way changes nothing: the manifest still asks for it.
+// under those who read it, so it keeps the manifest, ends with ErrBehind, and is to be started again. Then Behind tells
+// that the manifest is ahead of the store, and CatchUp fetches a checkpoint of the store from another replica and puts it
+// in place. A crash on the way changes nothing: the manifest still asks for it.
 package replica

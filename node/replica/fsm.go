@@ -2,8 +2,10 @@ package replica
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -45,11 +47,18 @@ type manifest struct {
 	Epoch uint64 `json:"epoch"`
 }
 
+var errHeld = errors.New("another replica fetches the store: later")
+
 // Snapshot keeps heads and engine; they may be cut out of the log when Persist has flushed the store.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 	r := (*Replica)(f)
 	if err := r.Err(); err != nil {
 		return nil, err
+	}
+	r.keeping.Lock()
+	defer r.keeping.Unlock()
+	if time.Now().Before(r.heldUntil) {
+		return nil, errHeld
 	}
 	if err := r.opt.Machine.Checkpoint(); err != nil {
 		return nil, err

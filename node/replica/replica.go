@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 )
@@ -58,6 +59,8 @@ type Options struct {
 	LogBytes        uint64        // of the log are kept for lagging replicas and the live lane, about: 1 GiB
 	Logger          *slog.Logger
 	Metrics         prometheus.Registerer // nil: none
+
+	segmentBytes int // of a file of the log; 0: as raft-wal has it, 64 MB
 }
 
 const (
@@ -102,6 +105,7 @@ type Replica struct {
 	opt       Options
 	log       *slog.Logger
 	wal       *wal.WAL
+	meta      metadb.BoltMetaDB // of the log, which does not close it
 	transport *raft.NetworkTransport
 	raft      *raft.Raft
 	server    *grpc.Server
@@ -118,6 +122,8 @@ type Replica struct {
 	watchers map[chan bool]struct{}
 
 	fetching  sync.Mutex // one checkpoint is read at a time
+	keeping   sync.Mutex // heads and engine are being kept for a manifest
+	heldUntil time.Time  // no manifest before; guarded by keeping
 	failOnce  sync.Once
 	failed    chan struct{}
 	failure   error
@@ -146,7 +152,7 @@ func (r *Replica) open(ctx context.Context) error {
 		return fmt.Errorf("make log folder: %w", err)
 	}
 	logger := hcLogger(r.log)
-	log, err := wal.Open(filepath.Join(r.opt.Dir, walFolder), wal.WithLogger(logger))
+	log, err := wal.Open(filepath.Join(r.opt.Dir, walFolder), wal.WithLogger(logger), wal.WithMetaStore(&r.meta), wal.WithSegmentSize(r.opt.segmentBytes))
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
@@ -295,7 +301,7 @@ func (r *Replica) Close() error {
 		}
 		r.wg.Wait()
 		if r.wal != nil {
-			err = errors.Join(err, r.wal.Close())
+			err = errors.Join(err, r.wal.Close(), r.meta.Close())
 		}
 		if r.metrics != nil {
 			r.metrics.unregister()
