@@ -156,9 +156,9 @@ func (g *gateway) run(ctx context.Context) error {
 
 const drainLook = 20 * time.Millisecond
 
-// drain waits until the buffer is empty, for so long, if the site answers at all.
+// drain waits until the buffer is empty, for so long and while the site answers.
 func (g *gateway) drain(within time.Duration) {
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(drainLook) {
+	for end := time.Now().Add(within); g.sender.up.Load() && time.Now().Before(end); time.Sleep(drainLook) {
 		if n, _, _, _ := g.buffer.levels(); n == 0 {
 			return
 		}

@@ -67,19 +67,27 @@ const (
 // LoadConfig reads and checks a configuration file; a key it does not know is an error.
 func LoadConfig(path string) (Config, error) {
 	var c Config
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return c, fmt.Errorf("read configuration: %w", err)
-	}
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil {
-		return c, fmt.Errorf("configuration %s: %w", path, err)
+	if err := decodeFile(path, &c); err != nil {
+		return c, fmt.Errorf("configuration: %w", err)
 	}
 	if err := c.Check(); err != nil {
 		return c, fmt.Errorf("configuration %s:\n%w", path, err)
 	}
 	return c, nil
+}
+
+// decodeFile reads a YAML file strictly.
+func decodeFile(path string, into any) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(raw))
+	d.KnownFields(true)
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // Check fills in defaults and names everything that is wrong.

@@ -201,7 +201,7 @@ func (p *poller) group(g group, at int64, batch *rpc.Samples) error {
 		}
 		bits, err := read(g.address, uint16(g.length))
 		if err != nil {
-			return err //nolint:wrapcheck // read wraps it
+			return err
 		}
 		for _, pt := range g.points {
 			v := 0.0
@@ -218,7 +218,7 @@ func (p *poller) group(g group, at int64, batch *rpc.Samples) error {
 	}
 	words, err := p.client.ReadRegisters(g.address, uint16(g.length), table)
 	if err != nil {
-		return err //nolint:wrapcheck // read wraps it
+		return err
 	}
 	for _, pt := range g.points {
 		v := decode(pt.Type, words[pt.Address-g.address:], p.src.WordOrder == "low_first")
@@ -266,16 +266,21 @@ func shortest(f float32) float64 {
 	return v
 }
 
-// wholeWithin is how near the reciprocal of a scale must be to an integer to be taken for it.
-const wholeWithin = 1e-9
+// maxScaleDigits is how many decimal places of a scale are looked for.
+const maxScaleDigits = 9
 
-// scaled is v * scale, computed as a division where the scale is one part of a whole: 235 at 0.1 is 235/10 = 23.5, where 235*0.1 is not.
+// scaled is v * scale as one would write it down: a scale of decimal digits is taken as the fraction it stands for, so that
+// 235 at 0.1 is 235/10 = 23.5, and 3 at 0.1 is 0.3, where 3*0.1 is 0.30000000000000004.
 func scaled(v, scale float64) float64 {
-	if scale == 0 || scale == 1 {
+	if scale == 0 {
 		return v
 	}
-	if r := math.Round(1 / scale); r != 0 && math.Abs(r*scale-1) < wholeWithin {
-		return v / r
+	power := 1.0
+	for range maxScaleDigits {
+		if whole := math.Round(scale * power); whole/power == scale {
+			return v * whole / power
+		}
+		power *= 10
 	}
 	return v * scale
 }

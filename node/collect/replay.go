@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -19,15 +18,13 @@ import (
 
 	"dusthub/schema"
 	"dusthub/schema/rpc"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // How a replay treats the times of a file.
 const (
 	ModeOriginal = "original" // as they stand
-	ModeShift    = "shift"    // moved, all by the same, so that the last (or first) reading is now
-	ModeCompress = "compress" // played from now on at pace times the speed
+	ModeShift    = "shift"    // moved, all by the same
+	ModeCompress = "compress" // moved, and brought pace times closer together
 )
 
 // CSVMapping says how a file of recorded readings is read.
@@ -36,8 +33,10 @@ type CSVMapping struct {
 	Time      CSVTime           `yaml:"time"`
 	Columns   map[string]string `yaml:"columns"` // column: metric
 	Mode      string            `yaml:"mode"`    // original when empty
-	Anchor    string            `yaml:"anchor"`  // shift: "last" (default) or "first"; after "first" readings are sent when their time comes
-	Pace      float64           `yaml:"pace"`    // compress: 1 when 0
+	// Anchor is the reading that becomes now: "last" (default of shift), then all is the past and sent at once; or "first" (default of
+	// compress), then readings are sent when their time comes.
+	Anchor string  `yaml:"anchor"`
+	Pace   float64 `yaml:"pace"` // compress: 1 when 0
 }
 
 // CSVTime is the column that holds the time, its form (a Go layout, or "s" or "ms" since 1970) and its zone (a name, or an offset like +08:00).
@@ -47,22 +46,20 @@ type CSVTime struct {
 	Zone   string `yaml:"zone"` // UTC when empty
 }
 
-// LoadCSVMapping reads and checks a mapping; a key it does not know is an error.
-func LoadCSVMapping(path string) (CSVMapping, error) {
-	var m CSVMapping
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return m, fmt.Errorf("read mapping: %w", err)
+// LoadReplay reads what a replay needs: a gateway's configuration, whose controllers it does not need, and a mapping. A key it does not know is an error.
+func LoadReplay(configFile, mappingFile, file string) (ReplayConfig, error) {
+	r := ReplayConfig{File: file}
+	if err := errors.Join(decodeFile(configFile, &r.Config), decodeFile(mappingFile, &r.Mapping)); err != nil {
+		return r, fmt.Errorf("replay: %w", err)
 	}
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	if err := d.Decode(&m); err != nil {
-		return m, fmt.Errorf("mapping %s: %w", path, err)
+	return r, r.check()
+}
+
+func (r *ReplayConfig) check() error {
+	if err := errors.Join(append(r.Config.common().list, r.Mapping.Check())...); err != nil {
+		return fmt.Errorf("replay:\n%w", err)
 	}
-	if err := m.Check(); err != nil {
-		return m, fmt.Errorf("mapping %s:\n%w", path, err)
-	}
-	return m, nil
+	return nil
 }
 
 // Check fills in defaults and names everything that is wrong.
@@ -157,8 +154,8 @@ func Replay(ctx context.Context, cfg ReplayConfig) (ReplayReport, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := errors.Join(append(cfg.Config.common().list, cfg.Mapping.Check())...); err != nil {
-		return report, fmt.Errorf("replay:\n%w", err)
+	if err := cfg.check(); err != nil {
+		return report, err
 	}
 	rows, metrics, err := cfg.Mapping.read(cfg.File, &report)
 	if err != nil {
@@ -270,24 +267,24 @@ func (m *CSVMapping) retime(rows []row, now int64) (wait bool) {
 	for _, r := range rows {
 		first, last = min(first, r.time), max(last, r.time)
 	}
-	switch {
-	case m.Mode == ModeCompress:
-		before := int64(math.MinInt64)
-		for i := range rows {
-			t := now + int64(float64(rows[i].time-first)/m.Pace)
-			if i > 0 && t <= before {
-				t = before + 1 // two readings never fall into one millisecond
-			}
-			rows[i].time, before = t, t
-		}
-		return true
-	case m.Anchor == "first":
-		last = first
+	pace := 1.0
+	if m.Mode == ModeCompress {
+		pace = m.Pace
 	}
+	wait = m.Anchor == "first" || m.Anchor == "" && m.Mode == ModeCompress
+	start := now
+	if !wait {
+		start -= int64(float64(last-first) / pace)
+	}
+	before := int64(math.MinInt64)
 	for i := range rows {
-		rows[i].time += now - last
+		t := start + int64(float64(rows[i].time-first)/pace)
+		if pace != 1 && t <= before {
+			t = before + 1 // two readings never fall into one millisecond
+		}
+		rows[i].time, before = t, t
 	}
-	return m.Anchor == "first"
+	return wait
 }
 
 const (

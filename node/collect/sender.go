@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"dusthub/crypto/pki"
@@ -14,6 +15,7 @@ import (
 	"dusthub/schema/rpc"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -37,6 +39,7 @@ type sender struct {
 	lost    func() bool // whether the gateway's sources are lost
 	m       *metrics
 	log     *slog.Logger
+	up      atomic.Bool // the site answers
 }
 
 // run sends until ctx ends. It stays with an address that answers, and goes to the next when one fails.
@@ -45,7 +48,7 @@ func (s *sender) run(ctx context.Context) error {
 	for i := 0; ctx.Err() == nil; i++ {
 		addr := s.target.Addrs[i%len(s.target.Addrs)]
 		acked, err := s.session(ctx, addr)
-		s.m.connected.Set(0)
+		s.connected(false)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -64,12 +67,20 @@ func (s *sender) run(ctx context.Context) error {
 	return nil
 }
 
+func (s *sender) connected(up bool) {
+	s.up.Store(up)
+	s.m.connected.Set(0)
+	if up {
+		s.m.connected.Set(1)
+	}
+}
+
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // the caller knows its own context
+		return ctx.Err()
 	case <-t.C:
 		return nil
 	}
@@ -78,6 +89,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // session sends over one connection until it fails, and says whether the site acknowledged anything.
 func (s *sender) session(ctx context.Context, addr string) (bool, error) {
 	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(tlcp.ClientCredentials(s.id, s.target.Site)),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: connectWithin}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: ackWithin, Timeout: connectWithin}))
 	if err != nil {
 		return false, fmt.Errorf("connect to %s: %w", addr, err)
@@ -102,12 +114,12 @@ func receive(ctx context.Context, stream rpc.Access_SendClient, acks chan<- *rpc
 	for {
 		a, err := stream.Recv()
 		if err != nil {
-			return err //nolint:wrapcheck // run wraps it
+			return err
 		}
 		select {
 		case acks <- a:
 		case <-ctx.Done():
-			return ctx.Err() //nolint:wrapcheck // run wraps it
+			return ctx.Err()
 		}
 	}
 }
@@ -145,7 +157,7 @@ func (x *exchange) run(ctx context.Context, acks <-chan *rpc.SamplesAck, ended <
 		var err error
 		select {
 		case <-ctx.Done():
-			return ctx.Err() //nolint:wrapcheck // the caller knows its own context
+			return ctx.Err()
 		case err := <-ended:
 			return fmt.Errorf("stream: %w", err)
 		case a := <-acks:
@@ -246,7 +258,7 @@ func (x *exchange) ack(a *rpc.SamplesAck) error {
 	s := x.inflight[0]
 	x.inflight = x.inflight[1:]
 	x.acked = true
-	x.m.connected.Set(1)
+	x.connected(true)
 	if s.number == 0 {
 		return nil
 	}

@@ -37,14 +37,14 @@ func (a *access) Send(stream rpc.Access_SendServer) error {
 			return nil
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // it is the stream's own status
+			return err
 		}
 		ack, err := a.take(stream.Context(), peer.Name, m)
 		if err != nil {
 			return a.status(peer.Name, err)
 		}
 		if err := stream.Send(ack); err != nil {
-			return err //nolint:wrapcheck // it is the stream's own status
+			return err
 		}
 	}
 }
