@@ -26,6 +26,8 @@ export default ts.config(
       'vue/block-lang': ['error', { script: { lang: 'ts' } }],
       'vue/component-api-style': ['error', ['script-setup']],
       'vue/no-v-html': 'error',
+      'vue/require-default-prop': 'off', // an absent optional prop is undefined, and typed so
+      '@typescript-eslint/no-useless-default-assignment': 'off', // does not know reactive props
     },
   },
   { files: ['e2e/**/*.mjs', '*.js'], languageOptions: { globals: { ...globals.node, ...globals.browser } } },

@@ -156,8 +156,10 @@ export interface AlarmView {
   metric_name?: string
   collector_name?: string
   rule_name?: string
+  /** the site it belongs to: only there it can be acted on */
   origin?: string
-  here?: boolean
+  /** when this site came to know of it */
+  here?: number
 }
 
 export interface Factor {
@@ -211,7 +213,7 @@ export interface WarningView {
   warning: Warning
   enterprise_name?: string
   origin?: string
-  here?: boolean
+  here?: number
 }
 
 export interface CleaningPlan {
@@ -370,6 +372,7 @@ export interface Series {
 
 export interface Lane {
   lane: string
+  origin?: string
   position?: number
   head?: number
   lag?: number
@@ -380,9 +383,10 @@ export interface Lane {
 
 export interface Replica {
   id?: string
-  address?: string
+  addr?: string
   leader?: boolean
-  state?: string
+  self?: boolean
+  voter?: boolean
 }
 
 export interface Quarantine {
@@ -396,15 +400,16 @@ export interface Quarantine {
 
 export interface Federation {
   self: {
-    site: { id: string; name: string; level?: string; region?: string } | string
+    site: { id: string; name: string; level?: string; region?: string }
     epoch?: number
     seq?: number
     digest?: string
     checkpoint_seq?: number
     leader?: string
-    replicas?: (Replica | string)[]
+    leading?: boolean
+    replicas?: Replica[]
   }
-  parent?: { site: string | { id: string; name: string }; connected?: boolean; lanes?: Lane[] } | null
+  parent?: { site: string; connected?: boolean; lanes?: Lane[] } | null
   children?: {
     site: { id: string; name: string; level?: string; region?: string }
     connected?: boolean

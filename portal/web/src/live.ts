@@ -1,7 +1,7 @@
 // The live stream: one EventSource a page, so that a browser's six connections to a site are not used up.
 import { onScopeDispose, ref, type Ref } from 'vue'
 import type { Change, Latest } from './api'
-import { withQuery } from './client'
+import { learnClock, withQuery } from './client'
 
 type Listener = (change: Change) => void
 
@@ -19,9 +19,9 @@ export const connected: Ref<boolean> = ref(false)
 /** What listeners get when the stream was away: anything may have changed. */
 export const ANYTHING = '*'
 
-function parse<T>(event: Event): T | undefined {
+function parse(event: Event): unknown {
   try {
-    return JSON.parse((event as MessageEvent<string>).data) as T
+    return JSON.parse((event as MessageEvent<string>).data)
   } catch {
     return undefined
   }
@@ -46,12 +46,18 @@ function connect(): void {
     connected.value = false
     if (stream.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY_MS)
   }
+  stream.addEventListener('hello', (event) => {
+    const time = (parse(event) as { time?: number } | undefined)?.time
+    if (time) learnClock(time)
+  })
+  // We were too slow, and changes were left out.
+  stream.addEventListener('resync', () => announce({ type: ANYTHING, key: '' }))
   stream.addEventListener('change', (event) => {
-    const change = parse<Change>(event)
+    const change = parse(event) as Change | undefined
     if (change) announce(change)
   })
   stream.addEventListener('latest', (event) => {
-    const latest = parse<Latest>(event)
+    const latest = parse(event) as Latest | undefined
     if (latest) for (const reader of [...readers]) reader(latest)
   })
 }

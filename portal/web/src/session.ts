@@ -13,6 +13,9 @@ export const useSession = () => session
 /** Whether the person is a regulator: they close, the plant disposes. */
 export const isRegulator = computed(() => session.value?.portal === 'regulator')
 
+/** Whether a record belongs to the site that is looked at: only its own site can act on it. */
+export const isOwn = (origin: string | undefined): boolean => !origin || origin === session.value?.site.id
+
 function begin(s: Session): void {
   session.value = s
   setToken(s.csrf)

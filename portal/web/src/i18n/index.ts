@@ -7,19 +7,18 @@ import { zh } from './zh'
 export type Locale = 'zh' | 'en'
 const KEY = 'dusthub.locale'
 
-export const i18n = createI18n({
-  legacy: false,
-  locale: 'zh' as string,
-  fallbackLocale: 'zh',
-  messages: { zh } as Record<string, Messages>,
-})
+const first: string = 'zh'
+const messages: Record<string, Messages> = { zh }
+
+export const i18n = createI18n({ legacy: false, locale: first, fallbackLocale: first, messages })
+const { global } = i18n
 
 /** Shows the pages in a language from now on. */
 export async function setLocale(locale: Locale): Promise<void> {
-  if (locale === 'en' && !i18n.global.availableLocales.includes('en')) {
-    i18n.global.setLocaleMessage('en', (await import('./en')).en)
+  if (locale === 'en' && !global.availableLocales.includes('en')) {
+    global.setLocaleMessage('en', (await import('./en')).en)
   }
-  i18n.global.locale.value = locale
+  global.locale.value = locale
   document.documentElement.lang = locale === 'zh' ? 'zh-CN' : 'en'
   try {
     localStorage.setItem(KEY, locale)
@@ -43,16 +42,21 @@ export type CodeTable = keyof Messages['code']
 
 /** Texts, and names of codes. */
 export function useText() {
-  const { t, te } = i18n.global
-  const locale = i18n.global.locale as Ref<Locale>
+  const locale = global.locale as Ref<Locale>
+
+  /** The text of a key, with what belongs into it. */
+  const t = (key: string, named: Record<string, unknown> = {}): string => global.t(key, named)
+
+  /** Whether there is a text for a key. */
+  const has = (key: string): boolean => global.te(key, 'zh')
 
   /** The name of a code in the page's language; what the site calls it otherwise. */
   function code(table: CodeTable, value: string | undefined, fallback?: string): string {
     if (!value) return fallback ?? '–'
-    const key = `code.${table}.${value}`
     if (locale.value === 'zh' && fallback) return fallback
-    return te(key) || te(key, 'zh') ? t(key) : (fallback ?? value)
+    const key = `code.${table}.${value}`
+    return has(key) ? t(key) : (fallback ?? value)
   }
 
-  return { t, te, code, locale }
+  return { t, has, code, locale }
 }

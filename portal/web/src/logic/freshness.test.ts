@@ -37,6 +37,11 @@ describe('judge', () => {
     const di: MetricView = { metric: { code: 'k', kind: 'K01', name: 'K', limits: { fault_state: 1, fault_level: 2 } } }
     expect([judge(di, 1), judge(di, 0)]).toEqual(['fault', 'normal'])
   })
+  it.each([
+    [1, 'stale'],
+    [3, 'fault'],
+    [4, 'stale'],
+  ])('quality %i is %s whatever the value', (quality, state) => expect(judge(view(0), 20, quality)).toBe(state))
   it('judges a fault state of zero, which the wire leaves out', () => {
     const di: MetricView = { metric: { code: 'k', kind: 'R01', name: 'R', limits: { fault_level: 1 } } }
     expect([judge(di, 0), judge(di, 1)]).toEqual(['fault', 'normal'])

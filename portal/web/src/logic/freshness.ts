@@ -16,7 +16,7 @@ export function freshness(view: MetricView, now: number): Freshness {
   if (!view.time || view.state === 'none') return 'none'
   const period = (view.metric.period_s ?? 1) * 1000
   const age = now - view.time
-  if (view.state === 'stale' && age > LIVE_AT_LEAST_MS) return 'stale'
+  if (view.state === 'stale') return 'stale'
   if (age <= Math.max(LIVE_AT_LEAST_MS, LIVE_PERIODS * period)) return 'live'
   return age <= Math.max(LATE_AT_LEAST_MS, LATE_PERIODS * period) ? 'late' : 'stale'
 }
@@ -24,8 +24,15 @@ export function freshness(view: MetricView, now: number): Freshness {
 /** Whether a reading may be shown as what is so now. */
 export const isNow = (f: Freshness): boolean => f === 'live' || f === 'late'
 
+// Qualities of a reading (schema/frame) that are not good: old, from a faulty sensor, from a source that is lost.
+const QUALITY_STALE = 1
+const QUALITY_FAULT = 3
+const QUALITY_SOURCE = 4
+
 /** State of a value against its metric's limits; the same judgement as the site's, for values that arrive live. */
-export function judge(view: MetricView, value: number): MetricState {
+export function judge(view: MetricView, value: number, quality = 0): MetricState {
+  if (quality === QUALITY_STALE || quality === QUALITY_SOURCE) return 'stale'
+  if (quality === QUALITY_FAULT) return 'fault'
   const limits = view.metric.limits
   if (!limits) return 'normal'
   if (limits.fault_level && value === (limits.fault_state ?? 0)) return 'fault'

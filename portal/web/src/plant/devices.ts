@@ -4,16 +4,16 @@ import type { CollectorView, Latest, MetricView, PlantView } from '../api'
 import { onLatest } from '../live'
 import { judge } from '../logic/freshness'
 
-function moved(view: MetricView, values: Map<string, { time: number; value: number }>): MetricView {
+function moved(view: MetricView, values: Map<string, Latest['values'][number]>): MetricView {
   const got = values.get(view.metric.code)
   if (!got || got.time < (view.time ?? 0)) return view
-  return { ...view, value: got.value, time: got.time, state: judge(view, got.value) }
+  return { ...view, value: got.value, time: got.time, state: judge(view, got.value, got.quality) }
 }
 
 /** A plant whose readings move. The first reading comes from the page's own request; later ones from the stream. */
 export function useLivePlant(code: string, base: ShallowRef<PlantView | undefined>): ShallowRef<PlantView | undefined> {
   const plant = shallowRef<PlantView>()
-  const values = new Map<string, { time: number; value: number }>()
+  const values = new Map<string, Latest['values'][number]>()
 
   function settle(): void {
     const p = base.value
@@ -30,7 +30,7 @@ export function useLivePlant(code: string, base: ShallowRef<PlantView | undefine
   }
 
   onLatest(code, (latest: Latest) => {
-    for (const v of latest.values) values.set(v.metric, { time: v.time, value: v.value })
+    for (const v of latest.values) values.set(v.metric, v)
     settle()
   })
   watch(base, settle, { immediate: true })

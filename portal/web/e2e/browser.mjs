@@ -1,0 +1,129 @@
+// What the browser tests share: Debian's Chromium, the two sizes, and a watch for whatever a page says on its console.
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { deflateSync, crc32 } from 'node:zlib'
+import { chromium } from 'playwright-core'
+
+export const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
+export const SHOTS = fileURLToPath(new URL('../../../artifacts/screenshots/', import.meta.url))
+
+export async function launch() {
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+  if (!existsSync(executablePath)) throw new Error(`no ${executablePath}: apt-get install chromium, or set CHROMIUM`)
+  await mkdir(SHOTS, { recursive: true })
+  return chromium.launch({
+    executablePath,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}
+
+/** A page of a size; complaints collects what goes wrong in it. */
+export async function open(browser, size, complaints, options = {}) {
+  const phone = size === 'phone'
+  const context = await browser.newContext({
+    viewport: SIZES[size],
+    locale: 'zh-CN',
+    timezoneId: 'Asia/Shanghai',
+    deviceScaleFactor: phone ? 2 : 1,
+    isMobile: phone,
+    hasTouch: phone,
+    ...options,
+  })
+  const page = await context.newPage()
+  page.setDefaultTimeout(20_000)
+  const complain = (text) => complaints.push(`${size} ${new URL(page.url()).pathname}: ${text}`)
+  page.on('console', (m) => {
+    // A session that is not there yet answers 401, a photo that has not arrived 404: both are said in the page.
+    if (m.type() === 'error' && !/status of (401|403|404)/.test(m.text())) complain(m.text())
+  })
+  page.on('pageerror', (e) => complain(e.message))
+  return page
+}
+
+export const by = (name) => `[data-test="${name}"]`
+
+export async function logIn(page, base, login, password) {
+  await page.goto(`${base}/login`)
+  await page.fill(by('login-name'), login)
+  await page.fill(by('login-password'), password)
+  await page.click(by('login-submit'))
+  await page.waitForURL((url) => url.pathname !== '/login')
+}
+
+/** Goes to a place without loading the page anew, and waits until what is to be read has been read. */
+export async function settle(page) {
+  await page.waitForFunction(
+    () => !document.querySelector('[data-test="state-loading"]') && document.querySelector('#app')?.textContent?.trim(),
+  )
+  await page.waitForTimeout(500)
+}
+
+/** What a demanding eye would find: anything wider than the screen, and on a phone anything too small to touch. */
+export async function inspect(page, phone) {
+  return page.evaluate((isPhone) => {
+    const out = []
+    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth
+    if (wide > 1) out.push(`the page is ${wide}px wider than the screen`)
+    for (const img of document.images) if (img.complete && !img.naturalWidth) out.push(`a broken picture: ${img.src}`)
+    for (const e of document.querySelectorAll('button, input:not(.sr), select, textarea')) {
+      const name =
+        e.getAttribute('aria-label') ||
+        e.textContent?.trim() ||
+        e.getAttribute('placeholder') ||
+        (e.id && document.querySelector(`label[for="${e.id}"]`)?.textContent)
+      if (!name) out.push(`no name: ${e.outerHTML.slice(0, 120)}`)
+      const box = e.getBoundingClientRect()
+      if (
+        isPhone &&
+        e.matches('button') &&
+        box.width &&
+        box.height &&
+        Math.min(box.width, box.height) < 43.5 &&
+        !e.matches('.linkish')
+      ) {
+        out.push(
+          `too small to touch (${Math.round(box.width)} x ${Math.round(box.height)}): ${e.textContent?.trim() || e.outerHTML.slice(0, 80)}`,
+        )
+      }
+    }
+    return out
+  }, phone)
+}
+
+/** A small picture of its own each time, as a camera makes: the site keeps files by their content. */
+export function picture() {
+  const size = 64
+  const rows = Buffer.alloc(size * (size * 3 + 1))
+  for (let i = 0; i < rows.length; i++) rows[i] = i % (size * 3 + 1) === 0 ? 0 : (i * 7 + Math.random() * 60) & 255
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data])
+    const head = Buffer.alloc(4)
+    const tail = Buffer.alloc(4)
+    head.writeUInt32BE(data.length)
+    tail.writeUInt32BE(crc32(body))
+    return Buffer.concat([head, body, tail])
+  }
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(size, 0)
+  header.writeUInt32BE(size, 4)
+  header.set([8, 2, 0, 0, 0], 8)
+  return Buffer.concat([
+    Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]),
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows)),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
+}
+
+export const photoFile = () => ({ name: 'site.png', mimeType: 'image/png', buffer: picture() })
+
+export const readJson = async (file) => JSON.parse(await readFile(file, 'utf8'))

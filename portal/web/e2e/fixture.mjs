@@ -1,0 +1,328 @@
+// A fixture server for looking at the pages without a site: serves dist as the real portals do (same content security policy) and
+// answers the API from the made-up world in world.mjs, kept in memory. For tests alone; it checks no password.
+import { readFile } from 'node:fs/promises'
+import http from 'node:http'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { federation, makeWorld, overview, plantView } from './world.mjs'
+
+const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
+const TYPES = {
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.html': 'text/html; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.json': 'application/json',
+}
+const CSP =
+  "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'"
+const OPEN = {
+  alarms: ['raised', 'acknowledged', 'disposed', 'fed_back'],
+  warnings: ['raised', 'disposed', 'fed_back'],
+}
+
+const photo = (n) =>
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 120"><rect width="160" height="120" fill="${['#6b7a86', '#8a7b62', '#57707a'][n % 3]}"/><path d="M20 110V50l40-20 40 20v60z" fill="#c6ced4"/><circle cx="122" cy="78" r="24" fill="#e6e9eb"/></svg>`
+
+const PEOPLE = {
+  bu01: { name: '赵值班', role: 'ministry_regulator' },
+  ji01: { name: '钱值班', role: 'province_regulator', region: '320000' },
+  m0001: {
+    name: '陈安全',
+    role: 'plant_manager',
+    enterprise: '320505030001',
+    enterprise_name: '苏州虎丘明辉铝轮毂有限公司',
+  },
+}
+
+async function body(req) {
+  const parts = []
+  for await (const part of req) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+/** One site: its world, who listens, and its two portals. */
+export class Site {
+  constructor(id, now = Date.now()) {
+    this.world = makeWorld(now, id)
+    this.listeners = new Set()
+    this.sessions = new Map()
+    this.files = 0
+    this.servers = []
+    this.beat = setInterval(() => this.readings(), 1000)
+  }
+
+  async listen(portal, port = 0) {
+    const server = http.createServer((req, res) => {
+      this.serve(portal, req, res).catch((e) => {
+        console.error('fixture:', e)
+        res.writeHead(500).end()
+      })
+    })
+    await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve))
+    this.servers.push(server)
+    return `http://127.0.0.1:${server.address().port}`
+  }
+
+  close() {
+    clearInterval(this.beat)
+    for (const res of this.listeners) res.end()
+    for (const server of this.servers) {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+
+  /** New readings, a little moved, as a plant has them; what is stale stays as it is. */
+  readings() {
+    const values = this.world.metrics
+      .filter((m) => m.state !== 'stale')
+      .map((m) => ({
+        metric: `${m.collector}${m.kind}01`,
+        time: Date.now(),
+        value: m.signal === 'AI' ? m.value * (1 + Math.sin(Date.now() / 3000) * 0.004) : m.value,
+        quality: 0,
+      }))
+    for (const res of this.listeners)
+      if (res.enterprise === this.world.own) this.tell(res, 'latest', { enterprise: this.world.own, values })
+  }
+
+  tell(res, event, data) {
+    res.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+  }
+
+  changed(type, key) {
+    for (const res of this.listeners)
+      this.tell(res, 'change', {
+        type,
+        key,
+        origin: this.world.site.id,
+        enterprise: this.world.own,
+        seq: 1,
+        time: Date.now(),
+      })
+  }
+
+  /** A new alarm, as if the engine had raised it. */
+  raise() {
+    const now = Date.now()
+    const first = this.world.alarms[0]
+    const id = `jiangsu-a-${now}`
+    this.world.alarms.unshift({
+      ...first,
+      alarm: {
+        ...first.alarm,
+        id,
+        onset: now - 300,
+        raised: now,
+        steps: [],
+        stage: 'raised',
+        condition: 'active',
+        stage_due: now + 600_000,
+      },
+    })
+    this.changed('Alarm', id)
+    return id
+  }
+
+  async serve(portal, req, res) {
+    const url = new URL(req.url, 'http://localhost')
+    if (url.pathname.startsWith('/api/v1/')) return this.api(portal, req, res, url)
+    const file = path.extname(url.pathname) ? url.pathname.slice(1) : `${portal}.html`
+    const data = await readFile(path.join(DIST, path.normalize(file))).catch(() => undefined)
+    if (!data) return res.writeHead(404).end()
+    res
+      .writeHead(200, {
+        'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream',
+        'Content-Security-Policy': CSP,
+      })
+      .end(data)
+  }
+
+  async api(portal, req, res, url) {
+    const route = url.pathname.slice('/api/v1'.length)
+    const q = url.searchParams
+    const json = (data, status = 200, headers = {}) =>
+      res.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(data))
+    const refuse = (status, detail) =>
+      json({ title: http.STATUS_CODES[status], status, detail, code: String(status) }, status)
+    const cookie = /dusthub_session=(\w+)/.exec(req.headers.cookie ?? '')?.[1]
+    const login = this.sessions.get(`${portal}:${cookie}`)
+    const sessionOf = (name) => ({
+      user: { login: name, ...PEOPLE[name] },
+      portal,
+      site: this.world.site,
+      csrf: 'fixture',
+      expires: Date.now() + 3_600_000,
+    })
+
+    if (route === '/session' && req.method === 'POST') {
+      const { login: name } = JSON.parse(await body(req))
+      const person = PEOPLE[name]
+      if (!person || Boolean(person.enterprise) !== (portal === 'enterprise')) return refuse(401, 'no')
+      const token = `s${this.sessions.size}${Date.now()}`
+      this.sessions.set(`${portal}:${token}`, name)
+      return json(sessionOf(name), 200, { 'Set-Cookie': `dusthub_session=${token}; HttpOnly; SameSite=Strict; Path=/` })
+    }
+    if (!login) return refuse(401, 'not logged in')
+    if (req.method !== 'GET' && req.headers['x-csrf-token'] !== 'fixture') return refuse(403, 'csrf')
+    if (route === '/session') {
+      if (req.method === 'DELETE') this.sessions.delete(`${portal}:${cookie}`)
+      return req.method === 'DELETE' ? res.writeHead(204).end() : json(sessionOf(login))
+    }
+    if (route === '/events') return this.events(req, res, q.get('enterprise'))
+    return this.records(portal, req, json, refuse, route, q, { res, login })
+  }
+
+  events(req, res, enterprise) {
+    res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
+    res.enterprise = enterprise
+    this.tell(res, 'hello', { time: Date.now(), site: this.world.site.id })
+    this.listeners.add(res)
+    req.on('close', () => this.listeners.delete(res))
+  }
+
+  async records(portal, req, json, refuse, route, q, { res, login }) {
+    const w = this.world
+    const own = portal === 'enterprise' ? w.own : q.get('enterprise')
+    const part = route.split('/').map(decodeURIComponent)
+    const ofPlant = (v) => !own || (v.alarm ?? v.warning ?? v.spot_check).enterprise === own
+    const staged = (list, kind, get) => {
+      const stage = q.get('stage')
+      return list.filter(
+        (v) => ofPlant(v) && (!stage || (stage === 'open' ? OPEN[kind].includes(get(v)) : get(v) === stage)),
+      )
+    }
+    if (req.method === 'POST') return this.change(req, json, refuse, part, login)
+    if (route === '/overview') return json(overview(w))
+    if (route === '/federation') return json(federation(w))
+    if (route === '/cleaning') return json(w.cleaning)
+    if (route === '/spot-checks') return json({ items: staged(w.spotChecks, 'alarms', (v) => v.spot_check.stage) })
+    if (route === '/alarms')
+      return json({
+        items: staged(w.alarms, 'alarms', (v) => v.alarm.stage).filter(
+          (v) => !q.get('level') || v.alarm.level === Number(q.get('level')),
+        ),
+      })
+    if (route === '/warnings') return json({ items: staged(w.warnings, 'warnings', (v) => v.warning.stage) })
+    if (route === '/enterprises') {
+      const items = w.enterprises.filter(
+        (e) =>
+          (!q.get('level') || e.level === q.get('level')) &&
+          (!q.get('q') || e.enterprise.name.includes(q.get('q'))) &&
+          (!q.get('region') || e.enterprise.region.startsWith(q.get('region').replace(/(00)+$/, ''))),
+      )
+      return json({ items, total: items.length })
+    }
+    const found = {
+      alarms: w.alarms.find((v) => v.alarm.id === part[2]),
+      warnings: w.warnings.find((v) => v.warning.id === part[2]),
+    }[part[1]]
+    if (found) return json(found)
+    if (part[1] === 'enterprises') {
+      if (part[2] === 'forbidden') return refuse(403, 'outside your area')
+      if (part[4] === 'history') return json({ items: w.history })
+      if (part[3] === 'risk') return json(w.risk)
+      const view = plantView(w, part[2])
+      return view ? json(view) : refuse(404, 'no such plant')
+    }
+    if (part[1] === 'series')
+      return json(this.series(part[2], Number(q.get('from')), Number(q.get('to')), Number(q.get('step'))))
+    if (part[1] === 'attachments')
+      return res.writeHead(200, { 'Content-Type': 'image/svg+xml' }).end(photo(Number(part[2].replace(/\D/g, ''))))
+    return refuse(404, route)
+  }
+
+  series(code, from, to, step) {
+    const m = this.world.metrics.find((x) => `${x.collector}${x.kind}01` === code)
+    const buckets = []
+    for (let start = from; m && start < to; start += step) {
+      if (start > from + (to - from) * 0.55 && start < from + (to - from) * 0.62) continue // a gap
+      const late = Math.max(0, (start - (to - (to - from) * 0.2)) / ((to - from) * 0.2))
+      const value =
+        m.signal === 'DI'
+          ? Number(late > 0.6 && m.value)
+          : m.value * (0.6 + 0.05 * Math.sin(start / 240_000) + 0.35 * late)
+      buckets.push({ start, count: 10, min: value * 0.99, max: value * 1.01, sum: value * 10, last: value })
+    }
+    return { metric: code, unit: m?.unit ?? '', step, buckets }
+  }
+
+  async change(req, json, refuse, part, login) {
+    const w = this.world
+    const raw = await body(req)
+    if (part[1] === 'attachments')
+      return json({ id: `photo-${++this.files}`, media_type: req.headers['content-type'], size: raw.length })
+    const sent = JSON.parse(raw)
+    const who = { actor: login, actor_name: PEOPLE[login].name, time: Date.now() }
+    const STAGES = {
+      acknowledge: 'acknowledged',
+      dispose: 'disposed',
+      feed_back: 'fed_back',
+      close: 'closed',
+      reject: 'disposed',
+      false_alarm: 'false_alarm',
+      accept: 'closed',
+    }
+    if (part[3] === 'actions') {
+      const view =
+        part[1] === 'alarms'
+          ? w.alarms.find((v) => v.alarm.id === part[2])
+          : w.warnings.find((v) => v.warning.id === part[2])
+      const record = view?.alarm ?? view?.warning
+      if (!record) return refuse(404, 'no such record')
+      record.stage = STAGES[sent.action]
+      record.steps = [...(record.steps ?? []), { ...who, ...sent }]
+      if (sent.action === 'dispose') record.cause = sent.cause
+      this.changed(part[1] === 'alarms' ? 'Alarm' : 'Warning', part[2])
+      return json(view)
+    }
+    if (part[1] === 'cleaning') {
+      w.cleaning.records.unshift(sent)
+      this.changed('CleaningRecord', sent.id)
+      return json(sent)
+    }
+    if (part[3] === 'answer') {
+      const view = w.spotChecks.find((v) => v.spot_check.id === part[2])
+      view.answers.push({
+        id: `an-${Date.now()}`,
+        text: sent.text,
+        attachments: sent.attachments,
+        actor: login,
+        time: Date.now(),
+      })
+      this.changed('SpotCheckAnswer', part[2])
+      return json(view)
+    }
+    if (part[3] === 'close') {
+      const view = w.spotChecks.find((v) => v.spot_check.id === part[2])
+      view.spot_check.stage = 'closed'
+      this.changed('SpotCheck', part[2])
+      return json(view)
+    }
+    const view = {
+      spot_check: {
+        id: `sc-${Date.now()}`,
+        ...sent,
+        issued: Date.now(),
+        issuer: login,
+        issuer_site: w.site.id,
+        stage: 'issued',
+      },
+      enterprise_name: w.enterprises.find((e) => e.enterprise.code === sent.enterprise)?.enterprise.name,
+      origin: w.site.id,
+      answers: [],
+    }
+    w.spotChecks.unshift(view)
+    this.changed('SpotCheck', view.spot_check.id)
+    return json(view)
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const ministry = new Site('ministry')
+  const jiangsu = new Site('jiangsu')
+  console.log('ministry, regulators  ', await ministry.listen('regulator', 8701), 'bu01')
+  console.log('province, regulators  ', await jiangsu.listen('regulator', 8702), 'ji01')
+  console.log('province, enterprises ', await jiangsu.listen('enterprise', 8703), 'm0001')
+}

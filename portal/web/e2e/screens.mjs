@@ -1,0 +1,156 @@
+// Every page of both portals on the fixture's world, at a desk and on a phone: pictures, and a check of what can be checked by
+// rule (console, width, names, touch sizes). Also walks the loop once against the fixture, so that a broken page is found without a site.
+import { by, inspect, launch, logIn, open, photoFile, settle, SHOTS, SIZES } from './browser.mjs'
+import { Site } from './fixture.mjs'
+
+const PLANT = '320505030001'
+const REGULATOR = {
+  overview: '/',
+  alarms: '/alarms',
+  alarm: '/alarms/jiangsu-a-000119',
+  enterprises: '/enterprises',
+  plant: `/enterprises/${PLANT}`,
+  warnings: '/warnings',
+  warning: '/warnings/jiangsu-w-000021',
+  'spot-checks': '/spot-checks',
+  federation: '/federation',
+  denied: '/enterprises/forbidden',
+}
+const ENTERPRISE = {
+  live: '/',
+  alarms: '/alarms',
+  alarm: '/alarms/jiangsu-a-000131',
+  warnings: '/warnings',
+  warning: '/warnings/jiangsu-w-000021',
+  risk: '/risk',
+  cleaning: '/cleaning',
+  'spot-checks': '/spot-checks',
+}
+const only = process.argv[2] ?? ''
+const complaints = []
+const browser = await launch()
+const ministry = new Site('ministry')
+const jiangsu = new Site('jiangsu')
+
+async function pictures(portal, pages, base, login, prefix, options = {}, sizes = Object.keys(SIZES)) {
+  for (const size of sizes) {
+    const page = await open(browser, size, complaints, options)
+    await page.goto(`${base}/login`)
+    await settle(page)
+    await page.screenshot({ path: `${SHOTS}${prefix}-login-${size}.png` })
+    await logIn(page, base, login, 'fixture')
+    for (const [name, path] of Object.entries(pages)) {
+      if (only && !`${prefix}-${name}`.includes(only)) continue
+      await page.goto(base + path)
+      await settle(page)
+      await page.screenshot({ path: `${SHOTS}${prefix}-${name}-${size}.png`, fullPage: true })
+      for (const problem of await inspect(page, size === 'phone'))
+        complaints.push(`${portal} ${path} (${size}): ${problem}`)
+    }
+    await page.context().close()
+  }
+}
+
+async function walk(regulatorBase, enterpriseBase) {
+  const duty = await open(browser, 'desk', complaints)
+  const plant = await open(browser, 'phone', complaints)
+  await logIn(duty, regulatorBase, 'ji01', 'fixture')
+  await logIn(plant, enterpriseBase, 'm0001', 'fixture')
+  await duty.goto(`${regulatorBase}/alarms`)
+  await settle(duty)
+  const id = jiangsu.raise()
+  await duty.waitForSelector(`${by('alarm-row')}[data-id="${id}"][data-stage="raised"]`) // without a reload
+  await plant.goto(`${enterpriseBase}/alarms/${id}`)
+  await plant.click(by('alarm-acknowledge'))
+  await duty.waitForSelector(`${by('alarm-row')}[data-id="${id}"][data-stage="acknowledged"]`)
+  await plant.click(by('alarm-dispose'))
+  await plant.click(by('cause-04'))
+  await plant.fill(`${by('action-text')} textarea, textarea${by('action-text')}`, '已停机清理灰斗')
+  await plant.waitForTimeout(400)
+  await plant.screenshot({ path: `${SHOTS}enterprise-dispose-phone.png` })
+  await plant.click(by('alarm-dispose-submit'))
+  await plant.click(by('alarm-feedback'))
+  await plant.fill(`${by('action-text')} textarea, textarea${by('action-text')}`, '温度恢复正常')
+  await plant.setInputFiles(by('photo-input'), photoFile())
+  await plant.waitForSelector(`${by('photo-shot')}[data-sent="true"]`)
+  await plant.click(by('alarm-feedback-submit'))
+  await duty.waitForSelector(`${by('alarm-row')}[data-id="${id}"][data-stage="fed_back"]`)
+  Object.assign(jiangsu.world.alarms[0].alarm, { condition: 'returned', returned: Date.now() })
+  jiangsu.changed('Alarm', id)
+  await duty.goto(`${regulatorBase}/alarms/${id}`)
+  await duty.click(by('alarm-close'))
+  await duty.screenshot({ path: `${SHOTS}regulator-close-desk.png` })
+  await duty.fill(by('action-text'), '核实无误，予以核销')
+  await duty.click(by('action-submit'))
+  await duty.waitForSelector(`${by('alarm-page')}[data-stage="closed"]`)
+  await plant.waitForSelector(`${by('alarm-page')}[data-stage="closed"]`)
+
+  await plant.goto(`${enterpriseBase}/cleaning`)
+  await plant.click(by('cleaning-checkin'))
+  await plant.setInputFiles(by('photo-input'), photoFile())
+  await plant.waitForSelector(`${by('photo-shot')}[data-sent="true"]`)
+  await plant.waitForTimeout(400)
+  await plant.screenshot({ path: `${SHOTS}enterprise-checkin-phone.png` })
+  const before = await plant.locator(by('cleaning-record')).count()
+  await plant.click(by('cleaning-submit'))
+  await plant.waitForFunction((n) => document.querySelectorAll('[data-test="cleaning-record"]').length > n, before)
+
+  await duty.goto(`${regulatorBase}/enterprises/${PLANT}`)
+  await duty.click(by('spot-check-new'))
+  await duty.fill(by('spot-check-title'), '卸灰记录抽查')
+  await duty.screenshot({ path: `${SHOTS}regulator-new-spot-check-desk.png` })
+  await plant.goto(`${enterpriseBase}/spot-checks`)
+  await settle(plant)
+  await duty.click(by('spot-check-submit'))
+  await plant.waitForSelector('text=卸灰记录抽查') // without a reload
+  await plant.locator(by('spot-check-row'), { hasText: '卸灰记录抽查' }).locator(by('spot-check-answer')).click()
+  await plant.fill(`${by('action-text')} textarea, textarea${by('action-text')}`, '已反馈卸灰记录')
+  await plant.click(by('spot-check-answer-submit'))
+  await duty.goto(`${regulatorBase}/spot-checks`)
+  await duty.waitForSelector('text=已反馈卸灰记录')
+  await duty.locator(by('mimic-T01')).count()
+  await duty.goto(`${regulatorBase}/enterprises/${PLANT}`)
+  await duty.locator(by('metric')).first().click()
+  await duty.waitForSelector(`${by('metric-trend')} svg`)
+  await duty.waitForTimeout(400)
+  await duty.screenshot({ path: `${SHOTS}regulator-trend-desk.png` })
+}
+
+try {
+  const ministryBase = await ministry.listen('regulator')
+  const provinceBase = await jiangsu.listen('regulator')
+  const enterpriseBase = await jiangsu.listen('enterprise')
+  await pictures('regulator', REGULATOR, ministryBase, 'bu01', 'regulator')
+  await pictures('regulator', { overview: '/', federation: '/federation' }, provinceBase, 'ji01', 'province', {}, [
+    'desk',
+  ])
+  await pictures('enterprise', ENTERPRISE, enterpriseBase, 'm0001', 'enterprise')
+  await pictures(
+    'regulator',
+    { overview: '/', plant: `/enterprises/${PLANT}` },
+    ministryBase,
+    'bu01',
+    'dark-regulator',
+    { colorScheme: 'dark' },
+    ['desk'],
+  )
+  await pictures(
+    'enterprise',
+    { live: '/', warning: '/warnings/jiangsu-w-000021' },
+    enterpriseBase,
+    'm0001',
+    'dark-enterprise',
+    { colorScheme: 'dark' },
+    ['phone'],
+  )
+  if (!only) await walk(provinceBase, enterpriseBase)
+} catch (e) {
+  complaints.push(e.stack)
+} finally {
+  await browser.close()
+  ministry.close()
+  jiangsu.close()
+}
+for (const c of [...new Set(complaints)]) console.error('-', c)
+console.log(complaints.length ? 'pages: something is wrong' : `pages: all looked at, pictures in ${SHOTS}`)
+process.exitCode = complaints.length ? 1 : 0
