@@ -108,7 +108,11 @@ func (f *Federation) connect(ctx context.Context, addr string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("dial parent: %w", err)
 	}
-	defer conn.Close()
+	defer func() {
+		if failed := conn.Close(); failed != nil {
+			f.log.Debug("close connection to parent", "err", failed)
+		}
+	}()
 	g := newGroup(ctx)
 	defer g.cancel(nil)
 	stop := context.AfterFunc(f.closed, func() { g.cancel(context.Canceled) })

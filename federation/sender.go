@@ -42,7 +42,7 @@ func (l *link) sendLedger(ctx context.Context, origin string, from *schema.Posit
 			return err
 		}
 		if in != nil {
-			if err := l.ship(ctx, in); err != nil {
+			if err = l.ship(ctx, in); err != nil {
 				return err
 			}
 			continue
@@ -101,7 +101,7 @@ func (l *link) sendFrames(ctx context.Context, from *schema.Position) error {
 			l.mu.Lock()
 			l.live = in.GetLast()
 			l.mu.Unlock()
-			if err := l.ship(ctx, in); err != nil {
+			if err = l.ship(ctx, in); err != nil {
 				return err
 			}
 			continue

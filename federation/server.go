@@ -86,7 +86,7 @@ func (f *Federation) serve(stream fromChild, peer tlcp.Peer) error {
 		return fmt.Errorf("read positions: %w", err)
 	}
 	sources := append([]string{f.self}, f.above()...)
-	if err := stream.Send(&rpc.FromParent{What: &rpc.FromParent_Welcome{Welcome: &rpc.Welcome{
+	if err = stream.Send(&rpc.FromParent{What: &rpc.FromParent_Welcome{Welcome: &rpc.Welcome{
 		Site: f.self, Epoch: f.store.Epoch(), SchemaVersion: schema.Version, Positions: positions, Origins: sources,
 	}}}); err != nil {
 		return err
@@ -226,14 +226,14 @@ func (f *Federation) mayBring(site string, origins []string) error {
 		if o == "" || o == f.self || o == f.opt.Parent.Site {
 			return status.Errorf(codes.PermissionDenied, "%s cannot bring the ledger of %q here", site, o)
 		}
-		for _, other := range f.store.Origins() {
-			if other == site {
+		for _, h := range f.store.Heads() { // every neighbour sends its own ledger
+			if h.Origin == site {
 				continue
 			}
-			if _, ok, err := f.store.Position(other, o, lane.Events); err != nil {
+			if _, ok, err := f.store.Position(h.Origin, o, lane.Events); err != nil {
 				return fmt.Errorf("read position: %w", err)
 			} else if ok {
-				return status.Errorf(codes.PermissionDenied, "%s cannot bring the ledger of %q, which comes by way of %s", site, o, other)
+				return status.Errorf(codes.PermissionDenied, "%s cannot bring the ledger of %q, which comes by way of %s", site, o, h.Origin)
 			}
 		}
 	}

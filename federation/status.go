@@ -70,7 +70,8 @@ func (f *Federation) Status() Status {
 	if f.opt.Parent.Site != "" {
 		out.Parent = f.parentStatus(up)
 	}
-	for _, o := range f.store.Origins() { // those that were here before this replica was started
+	for _, h := range f.store.Heads() { // those that were here before this replica was started
+		o := h.Origin
 		if _, ok := known[o]; !ok && o != f.opt.Parent.Site && o != f.self {
 			if _, ok, err := f.store.Position(o, o, lane.Events); err == nil && ok {
 				known[o] = child{}

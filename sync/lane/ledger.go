@@ -18,20 +18,13 @@ type View func(*schema.Entry) bool
 // Up is what a parent sees of its child's own ledger.
 func Up(e *schema.Entry) bool { return e.GetScope() == schema.Scope_SCOPE_UP }
 
-// everyone is the address of entries for all children; models and code tables without an address have it.
+// everyone is the address of entries for all children.
 const everyone = "*"
 
 // Down is what a child sees of its parent's own ledger: what is addressed to it, or to everyone.
 func Down(child string) View {
 	return func(e *schema.Entry) bool {
-		if e.GetScope() != schema.Scope_SCOPE_DOWN {
-			return false
-		}
-		to := e.GetTo()
-		if to == "" && (e.GetType() == "RiskModel" || e.GetType() == "CodeTable") {
-			to = everyone
-		}
-		return to == child || to == everyone
+		return e.GetScope() == schema.Scope_SCOPE_DOWN && (e.GetTo() == child || e.GetTo() == everyone)
 	}
 }
 
