@@ -102,7 +102,7 @@ func (b *buffer) load() error {
 		return fmt.Errorf("open buffer: %w", err)
 	}
 	var ack [ackedBytes]byte
-	if _, err := b.ackFile.ReadAt(ack[:], 0); err == nil && crc32.Checksum(ack[:8], castagnoli) == binary.LittleEndian.Uint32(ack[8:]) {
+	if _, err = b.ackFile.ReadAt(ack[:], 0); err == nil && crc32.Checksum(ack[:8], castagnoli) == binary.LittleEndian.Uint32(ack[8:]) {
 		b.acked = binary.LittleEndian.Uint64(ack[:8])
 	}
 	b.next = b.acked + 1

@@ -217,8 +217,8 @@ func TestBufferWithoutItsAcknowledgements(t *testing.T) {
 
 // TestBufferSurvivesKill appends in another process that is killed, and finds what that process said it had kept.
 func TestBufferSurvivesKill(t *testing.T) {
-	if dir := os.Getenv("DUSTHUB_TEST_BUFFER"); dir != "" {
-		b, err := openBuffer(dir, minMaxBytes, quiet)
+	if os.Getenv("DUSTHUB_TEST_BUFFER") != "" {
+		b, err := openBuffer(".", minMaxBytes, quiet)
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -232,7 +232,8 @@ func TestBufferSurvivesKill(t *testing.T) {
 	}
 	dir := t.TempDir()
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestBufferSurvivesKill$")
-	cmd.Env = append(os.Environ(), "DUSTHUB_TEST_BUFFER="+dir)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "DUSTHUB_TEST_BUFFER=here")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +267,7 @@ func FuzzSegment(f *testing.F) {
 		f.Fatal(err)
 	}
 	for i := range 3 {
-		if err := b.Append(batch(int64(i), 2)); err != nil {
+		if err = b.Append(batch(int64(i), 2)); err != nil {
 			f.Fatal(err)
 		}
 	}

@@ -131,8 +131,8 @@ func (g *gateway) run(ctx context.Context) error {
 	defer stopOps()
 	sendCtx, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
-	sent := make(chan error, 1)
-	go func() { sent <- g.sender.run(sendCtx) }()
+	var sending sync.WaitGroup
+	sending.Go(func() { g.sender.run(sendCtx) })
 	var polling sync.WaitGroup
 	for _, p := range g.pollers {
 		polling.Go(func() {
@@ -151,7 +151,8 @@ func (g *gateway) run(ctx context.Context) error {
 	}
 	g.drain(drainWithin)
 	stopSending()
-	return <-sent
+	sending.Wait()
+	return nil
 }
 
 const drainLook = 20 * time.Millisecond

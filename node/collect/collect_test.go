@@ -316,7 +316,7 @@ func TestPollsAndSends(t *testing.T) {
 	}
 	body, _ := io.ReadAll(health.Body)
 	health.Body.Close()
-	if health.StatusCode != 200 || !strings.Contains(string(body), `"status":"ok"`) || strings.Contains(string(body), "lost\":\"") {
+	if health.StatusCode != http.StatusOK || !strings.Contains(string(body), `"status":"ok"`) || strings.Contains(string(body), "lost\":\"") {
 		t.Errorf("health %d %s", health.StatusCode, body)
 	}
 	until(t, "refused what the site does not know", func() bool { return g.mustCount(t, "dusthub_collect_readings_refused_total") >= 10 })

@@ -129,7 +129,7 @@ func (p *poller) poll(now time.Time) error {
 		if !p.lost.Swap(true) {
 			p.log.Warn("controller does not answer", "err", err)
 		}
-		return nil //nolint:nilerr // the site is told that the source is lost; polling goes on
+		return nil // the site is told that the source is lost; polling goes on
 	}
 	if p.lost.Swap(false) {
 		p.log.Info("controller answers again")

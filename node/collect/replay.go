@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"dusthub/schema"
@@ -162,7 +163,7 @@ func Replay(ctx context.Context, cfg ReplayConfig) (ReplayReport, error) {
 		return report, err
 	}
 	if cfg.Config.Buffer.Dir != "" {
-		if err := os.MkdirAll(cfg.Config.Buffer.Dir, folderMode); err != nil {
+		if err = os.MkdirAll(cfg.Config.Buffer.Dir, folderMode); err != nil {
 			return report, fmt.Errorf("replay: %w", err)
 		}
 	}
@@ -170,7 +171,7 @@ func Replay(ctx context.Context, cfg ReplayConfig) (ReplayReport, error) {
 	if err != nil {
 		return report, fmt.Errorf("replay: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what is left of it does no harm
 	g, err := newGateway(cfg.Config, dir, cfg.Logger)
 	if err != nil {
 		return report, err
@@ -295,8 +296,8 @@ const (
 func (g *gateway) replay(ctx context.Context, cfg ReplayConfig, rows []row, metrics []string, report *ReplayReport) error {
 	wait := cfg.Mapping.retime(rows, cfg.Now().UnixMilli())
 	sendCtx, stop := context.WithCancel(ctx)
-	sent := make(chan error, 1)
-	go func() { sent <- g.sender.run(sendCtx) }()
+	var sending sync.WaitGroup
+	sending.Go(func() { g.sender.run(sendCtx) })
 	err := g.feed(ctx, cfg, rows, metrics, wait, report)
 	for err == nil {
 		if n, _, _, _ := g.buffer.levels(); n == 0 {
@@ -305,11 +306,12 @@ func (g *gateway) replay(ctx context.Context, cfg ReplayConfig, rows []row, metr
 		err = pause(ctx, replayLook)
 	}
 	stop()
+	sending.Wait()
 	report.Stored, report.Refused = int(value(g.m.acked)), int(value(g.m.refused))
 	if err != nil {
-		err = fmt.Errorf("replay %s: %w", filepath.Base(cfg.File), err)
+		return fmt.Errorf("replay %s: %w", filepath.Base(cfg.File), err)
 	}
-	return errors.Join(err, <-sent)
+	return nil
 }
 
 // feed appends the rows to the buffer, those of the future when their time comes, and never more than the buffer holds.

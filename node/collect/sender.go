@@ -43,28 +43,25 @@ type sender struct {
 }
 
 // run sends until ctx ends. It stays with an address that answers, and goes to the next when one fails.
-func (s *sender) run(ctx context.Context) error {
+func (s *sender) run(ctx context.Context) {
 	wait := backoffFirst
 	for i := 0; ctx.Err() == nil; i++ {
 		addr := s.target.Addrs[i%len(s.target.Addrs)]
 		acked, err := s.session(ctx, addr)
 		s.connected(false)
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
 		s.log.Warn("connection to site ended", "addr", addr, "err", err)
 		if acked {
 			wait = backoffFirst
 			i-- // it worked a moment ago: try it first
 		}
-		if err := pause(ctx, wait/2+rand.N(wait)); err != nil { //nolint:gosec // spreads reconnections, guards nothing
-			return nil //nolint:nilerr // ctx ended
-		}
+		_ = pause(ctx, wait/2+rand.N(wait)) //nolint:gosec // spreads reconnections, guards nothing; the loop looks at ctx
 		if (i+1)%len(s.target.Addrs) == 0 || acked {
 			wait = min(2*wait, backoffMost)
 		}
 	}
-	return nil
 }
 
 func (s *sender) connected(up bool) {
@@ -94,7 +91,7 @@ func (s *sender) session(ctx context.Context, addr string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("connect to %s: %w", addr, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // the session is over either way
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := rpc.NewAccessClient(conn).Send(ctx)
@@ -158,10 +155,11 @@ func (x *exchange) run(ctx context.Context, acks <-chan *rpc.SamplesAck, ended <
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-ended:
+		case err = <-ended:
 			return fmt.Errorf("stream: %w", err)
 		case a := <-acks:
 			patience.Reset(ackWithin)
+			beat.Reset(heartbeatEvery) // readings say that the gateway lives
 			err = x.ack(a)
 		case <-x.buffer.grown:
 		case <-beat.C:

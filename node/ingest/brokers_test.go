@@ -180,10 +180,10 @@ func TestMQTTWillGoesNowhere(t *testing.T) {
 	}})
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := other.Connect(ctx, &paho.Connect{ClientID: OtherGateway, KeepAlive: 30, CleanStart: true, Username: OtherGateway, UsernameFlag: true, Password: []byte(Secret), PasswordFlag: true}); err != nil {
+	if _, err = other.Connect(ctx, &paho.Connect{ClientID: OtherGateway, KeepAlive: 30, CleanStart: true, Username: OtherGateway, UsernameFlag: true, Password: []byte(Secret), PasswordFlag: true}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "dusthub/" + OtherGateway + "/down", QoS: 1}}}); err != nil {
+	if _, err = other.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "dusthub/" + OtherGateway + "/down", QoS: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := net.Dial("tcp", b.addr)
@@ -254,9 +254,9 @@ func TestMQTTReconnects(t *testing.T) {
 }
 
 func TestMosquitto(t *testing.T) {
-	program, err := exec.LookPath("mosquitto_pub")
+	program, err := exec.LookPath("mosquitto_pub") //nolint:misspell // the program's name
 	if err != nil {
-		t.Skip("mosquitto_pub is not installed (Debian package mosquitto-clients)")
+		t.Skip("mosquitto_pub is not installed (Debian package mosquitto-clients)") //nolint:misspell // the program's name
 	}
 	for _, version := range []string{"mqttv311", "mqttv5"} {
 		t.Run(version, func(t *testing.T) {

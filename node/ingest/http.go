@@ -80,7 +80,7 @@ func (d *door) take(w http.ResponseWriter, r *http.Request) (Outcome, *Batch, er
 		return Outcome{}, nil, err
 	}
 	b := &Batch{Gateway: name, Door: d.name}
-	if err := d.parse(b, r, body); err != nil {
+	if err = d.parse(b, r, body); err != nil {
 		d.in.malformed(r.Context(), b, body, err)
 		return Outcome{}, nil, err
 	}

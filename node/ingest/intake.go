@@ -184,14 +184,14 @@ func (in *Intake) Take(ctx context.Context, b *Batch) (Outcome, error) {
 	if !ok || g.Record.GetDisabled() {
 		return Outcome{}, ErrCredential
 	}
-	if err := in.admit(ctx, b); err != nil {
+	if err = in.admit(ctx, b); err != nil {
 		return Outcome{}, err
 	}
 	samples, out, err := in.judge(g, b)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := in.commit(ctx, samples, &out); err != nil {
+	if err = in.commit(ctx, samples, &out); err != nil {
 		return Outcome{}, err
 	}
 	in.readings.WithLabelValues(b.Door, "stored").Add(float64(out.Stored + out.Duplicates))

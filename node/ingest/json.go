@@ -88,8 +88,8 @@ func parseJSON(b *Batch, body []byte) error {
 	}
 	var whole jsonSamples
 	var err error
-	switch {
-	case body[0] == '[':
+	switch body[0] {
+	case '[':
 		err = json.Unmarshal(body, &whole.Samples)
 	default:
 		err = json.Unmarshal(body, &whole)

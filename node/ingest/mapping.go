@@ -141,15 +141,15 @@ func (m *Mapping) report(plain []byte) (report, error) {
 // reading takes one reading of a report apart; valid is false for one that the sender says is faulty.
 func (m *Mapping) reading(raw json.RawMessage) (metric string, value float64, valid bool, err error) {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
+	if err = json.Unmarshal(raw, &fields); err != nil {
 		return "", 0, false, fmt.Errorf("reading: %w", err)
 	}
-	if err := json.Unmarshal(fields[m.Metric], &metric); err != nil {
+	if err = json.Unmarshal(fields[m.Metric], &metric); err != nil {
 		return "", 0, false, fmt.Errorf("field %s is no text", m.Metric)
 	}
 	valid = true
 	if raw, ok := fields[m.Valid]; ok {
-		if err := json.Unmarshal(raw, &valid); err != nil {
+		if err = json.Unmarshal(raw, &valid); err != nil {
 			return "", 0, false, fmt.Errorf("field %s is no boolean", m.Valid)
 		}
 	}

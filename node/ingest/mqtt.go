@@ -128,7 +128,7 @@ func (h *mqttHook) OnPublish(c *mqtt.Client, pk packets.Packet) (packets.Packet,
 	defer cancel()
 	b := &Batch{Gateway: name, Door: doorMQTT, Patient: true}
 	out, err := h.take(ctx, b, pk.Payload)
-	code := packets.CodeSuccess
+	var code packets.Code
 	switch {
 	case err == nil && (len(out.Refused) == 0 || out.Stored+out.Duplicates+out.Conflicts > 0):
 		return pk, nil

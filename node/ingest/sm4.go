@@ -128,7 +128,7 @@ func (d *sm4Door) take(w http.ResponseWriter, r *http.Request, b *Batch) (dataID
 		AppID string `json:"appid"`
 		Data  string `json:"data"`
 	}
-	if err := json.Unmarshal(body, &envelope); err != nil {
+	if json.Unmarshal(body, &envelope) != nil {
 		return "", out, &sm4Fault{codeSchema, http.StatusBadRequest, "the body is no JSON object with appid and data"}
 	}
 	g, err := d.authenticate(r, envelope.AppID)
