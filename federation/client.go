@@ -85,6 +85,9 @@ func (f *Federation) keepUp(ctx context.Context) {
 		if ctx.Err() != nil || f.closed.Err() != nil {
 			return
 		}
+		f.mu.Lock()
+		f.ended = err
+		f.mu.Unlock()
 		if welcomed && time.Since(begun) > lastPause || errors.Is(err, errOrigins) {
 			pause = firstPause
 		}

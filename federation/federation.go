@@ -95,6 +95,7 @@ type Federation struct {
 	mu       sync.Mutex
 	children map[string]*child
 	up       *link // to the parent, while there is one
+	ended    error // why the last link to the parent ended
 }
 
 // New makes the federation of a site. Register serves its children; Run dials its parent.

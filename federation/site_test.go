@@ -51,6 +51,7 @@ type site struct {
 	fed    *Federation
 	server *grpc.Server
 	addr   string
+	upAddr string // of its parent, when it has children too
 	stop   func()
 	wire   *recorder
 	refuse atomic.Bool // proposals fail
@@ -168,7 +169,7 @@ func (s *site) Leadership() (<-chan bool, func()) {
 // serve lets children in.
 func (s *site) serve() {
 	s.t.Helper()
-	s.federate("")
+	s.federate(s.upAddr)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.t, err)
 	s.addr = l.Addr().String()
@@ -189,7 +190,6 @@ func (s *site) dial(parent *site) {
 func (s *site) dialAt(parent *site, addr string) {
 	s.t.Helper()
 	before := s.stop
-	s.parent = parent.id.Name()
 	if s.fed == nil || s.server == nil {
 		s.federate(addr)
 	}

@@ -22,6 +22,7 @@ type Status struct {
 type ParentStatus struct {
 	Site      string       `json:"site"`
 	Connected bool         `json:"connected"`
+	Error     string       `json:"error,omitempty"` // why it is not connected, as last seen
 	Lanes     []LaneStatus `json:"lanes"`
 }
 
@@ -87,6 +88,11 @@ func (f *Federation) Status() Status {
 
 func (f *Federation) parentStatus(up *link) *ParentStatus {
 	s := &ParentStatus{Site: f.opt.Parent.Site, Connected: up != nil, Lanes: []LaneStatus{}}
+	f.mu.Lock()
+	if up == nil && f.ended != nil {
+		s.Error = f.ended.Error()
+	}
+	f.mu.Unlock()
 	if up != nil {
 		up.mu.Lock()
 		taken := make([]*schema.Position, 0, len(up.taken))
