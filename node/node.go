@@ -51,6 +51,7 @@ type Node struct {
 	hub      *live.Hub
 	machine  *machine.Machine
 	replica  *replica.Replica
+	model    *risk.Model // as configured
 	metrics  *prometheus.Registry
 	closing  sync.Once // of the store
 }
@@ -77,10 +78,10 @@ func (n *Node) open(ctx context.Context) error {
 	if n.keys, err = openKeys(ctx, n.cfg.KeysDir); err != nil {
 		return err
 	}
-	judge, err := newEngine(n.cfg)
-	if err != nil {
+	if n.model, err = configuredModel(n.cfg.Engine.Model); err != nil {
 		return err
 	}
+	judge := newEngine(n.cfg, n.model)
 	opt := n.replicaOptions()
 	if err := n.openStore(ctx, opt); err != nil {
 		return err
@@ -113,25 +114,30 @@ func openKeys(ctx context.Context, dir string) (keys.Provider, error) {
 	}
 }
 
-func newEngine(cfg *config.Config) (*engine.Engine, error) {
-	model := risk.Shipped()
-	switch cfg.Engine.Model {
+// configuredModel is the shipped risk model, the demonstration's, or one of a file.
+func configuredModel(name string) (*risk.Model, error) {
+	switch name {
 	case "":
+		return risk.Shipped(), nil
 	case config.ModelDemo:
-		model = risk.Demonstration()
-	default:
-		document, err := os.ReadFile(cfg.Engine.Model)
-		if err != nil {
-			return nil, fmt.Errorf("risk model: %w", err)
-		}
-		if model, err = risk.Parse(document); err != nil {
-			return nil, fmt.Errorf("risk model %s: %w", cfg.Engine.Model, err)
-		}
+		return risk.Demonstration(), nil
 	}
+	document, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("risk model: %w", err)
+	}
+	m, err := risk.Parse(document)
+	if err != nil {
+		return nil, fmt.Errorf("risk model %s: %w", name, err)
+	}
+	return m, nil
+}
+
+func newEngine(cfg *config.Config, model *risk.Model) *engine.Engine {
 	return engine.New(engine.Config{
 		Site: cfg.Site.ID, Level: cfg.Site.Level, Region: cfg.Site.Region, LiveWithin: cfg.Store.LiveWithin.Milliseconds(), Partition: cfg.Store.Partition.Milliseconds(),
-		Grace: cfg.Store.Grace.Milliseconds(), OfflineAfter: cfg.Engine.OfflineAfter.Milliseconds(), Model: model,
-	}), nil
+		Grace: cfg.Store.Grace.Milliseconds(), OfflineAfter: cfg.Engine.OfflineAfter.Milliseconds(), FanStopDelay: cfg.Engine.FanStopDelay.Milliseconds(), Model: model,
+	})
 }
 
 func (n *Node) replicaOptions() replica.Options {
@@ -214,8 +220,8 @@ func (n *Node) Frames(from uint64, maxBytes int, fn func(index uint64, frame []b
 // Metrics is where the parts of the site register what /metrics tells.
 func (n *Node) Metrics() *prometheus.Registry { return n.metrics }
 
-// Ready says why the node does not answer rightly yet; nil when it does: it knows a leader, and what it had applied
-// before its start is whole again.
+// Ready says why the node does not answer rightly yet; nil when it does: it knows a leader, what it had applied
+// before its start is whole again, and the first administrator can log in.
 func (n *Node) Ready() error {
 	if err := n.replica.Err(); err != nil {
 		return err
@@ -225,6 +231,21 @@ func (n *Node) Ready() error {
 	}
 	if !n.machine.Replayed() {
 		return fmt.Errorf("%w: at %d of %d", machine.ErrReplaying, n.machine.At(), n.store.Applied())
+	}
+	return n.introduced()
+}
+
+// errNew says that a new site has not written its own records yet: nobody can log in.
+var errNew = errors.New("the site's own records are not written yet")
+
+func (n *Node) introduced() error {
+	for typ, key := range map[string]string{"Site": n.cfg.Site.ID, "User": n.cfg.Bootstrap.AdminLogin} {
+		if key == "" {
+			continue
+		}
+		if _, ok, err := n.store.Get(typ, key); err != nil || !ok {
+			return errors.Join(errNew, err)
+		}
 	}
 	return nil
 }

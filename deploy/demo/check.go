@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"dusthub/deploy/demo/plants"
 )
 
 const (

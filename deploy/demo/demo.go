@@ -30,6 +30,7 @@ type Options struct {
 	Reset     bool      // begin anew
 	FreePorts bool      // any ports rather than the well-known ones
 	Check     bool      // watch the loop, print what was seen as JSON, stop
+	Announce  string    // file that gets addresses and logins as JSON once everything runs
 	Binary    string    // the dusthub program; empty: this one
 	Out       io.Writer // progress and the result
 	Progress  io.Writer // progress when Check prints its result on Out; nil: Out
@@ -111,6 +112,9 @@ func (r *run) play(ctx context.Context) error {
 	r.background(background, &group)
 	if r.opt.Check {
 		return r.check(ctx, cancel, &group)
+	}
+	if err := r.announce(); err != nil {
+		return err
 	}
 	r.welcome(time.Since(began))
 	<-ctx.Done()

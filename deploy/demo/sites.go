@@ -144,7 +144,7 @@ func configure(dir string, sites []*site, s *site, replica int) (string, error) 
 		},
 		// Fast motion: what takes hours in a plant takes minutes here.
 		"store":     m{"partition": "2m", "grace": "30s", "checkpoint_every": "1m"},
-		"engine":    m{"offline_after": "20s", "model": "demo"},
+		"engine":    m{"offline_after": "20s", "fan_stop_delay": "40s", "model": "demo"},
 		"ledger":    m{"checkpoint_every": "5s"},
 		"bootstrap": m{"admin_login": "admin", "admin_password_file": filepath.Join(dir, "admin.password")},
 	}

@@ -97,7 +97,8 @@ type Store struct {
 type Engine struct {
 	Tick         time.Duration `koanf:"tick" validate:"min=1s,max=1m"`
 	OfflineAfter time.Duration `koanf:"offline_after" validate:"min=1s,max=24h"`
-	Model        string        `koanf:"model"` // risk model: empty the shipped one, "demo" the demonstration's, else a file
+	FanStopDelay time.Duration `koanf:"fan_stop_delay" validate:"min=0,max=1h"` // the fan runs on after production (GB 15577-2018 8.1.6)
+	Model        string        `koanf:"model"`                                  // risk model: empty the shipped one, "demo" the demonstration's, else a file
 }
 
 // Ledger is how the ledger is signed.
@@ -114,7 +115,7 @@ type Bootstrap struct {
 // Doors are the ways in for gateways.
 type Doors struct {
 	CompatMapping  string `koanf:"compat_mapping"`                              // YAML file; empty: the shipped mapping
-	RatePerGateway int    `koanf:"rate_per_gateway" validate:"min=1"`           // requests a second
+	RatePerGateway int    `koanf:"rate_per_gateway" validate:"min=1"`           // readings a second, on average
 	MaxBody        int    `koanf:"max_body" validate:"min=1024,max=1073741824"` // bytes
 }
 
@@ -132,9 +133,9 @@ func Defaults() Config {
 			Partition: 2 * time.Hour, Grace: 10 * time.Minute, LateWindow: 168 * time.Hour, LiveWithin: 10 * time.Minute,
 			CheckpointEvery: 5 * time.Minute, CacheMB: 64, LogMB: 1024,
 		},
-		Engine: Engine{Tick: time.Second, OfflineAfter: 10 * time.Minute},
+		Engine: Engine{Tick: time.Second, OfflineAfter: 10 * time.Minute, FanStopDelay: 10 * time.Minute},
 		Ledger: Ledger{CheckpointEvery: 10 * time.Second},
-		Doors:  Doors{RatePerGateway: 50, MaxBody: 4 << 20},
+		Doors:  Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }

@@ -148,7 +148,7 @@ func All() []Plant {
 		through(MQTT, with(js("321283", 9, "泰兴永丰橡胶制品有限公司"), "33", "C29", "light", "打磨", 66, 14, 120.05, 32.17, dry(1, "dry_bag", true, false, "venting"))),
 		with(js("320707", 10, "赣榆海州硅材料有限公司"), "6", "C30", "materials", "研磨", 83, 12, 119.17, 34.84, dry(1, "dry_bag", true, false, "venting", "isolation")),
 		through(Line, with(js("320118", 11, "南京高淳金属粉末有限公司"), "7", "C32", "nonferrous", "筛分", 41, 9, 118.89, 31.33, dry(1, "dry_cartridge", true, false, "inerting"))),
-		with(js("320829", 12, "洪泽洁源淀粉有限公司"), "11", "C13", "light", "干燥", 112, 31, 118.87, 33.29, dry(1, "dry_bag", true, false, "venting", "isolation"), dry(2, "dry_bag", true, false, "venting"), dry(3, "dry_cyclone", true, false, "venting")),
+		with(js("320813", 12, "洪泽洁源淀粉有限公司"), "11", "C13", "light", "干燥", 112, 31, 118.87, 33.29, dry(1, "dry_bag", true, false, "venting", "isolation"), dry(2, "dry_bag", true, false, "venting"), dry(3, "dry_cyclone", true, false, "venting")),
 		with(sd("371302", 13, "临沂兰山恒森板业有限公司"), "26", "C20", "light", "砂光", 210, 56, 118.35, 35.05, dry(1, "dry_bag", true, true, "venting", "isolation"), dry(2, "dry_bag", true, true, "venting")),
 		with(sd("371326", 14, "平邑蒙山木制品有限公司"), "26", "C20", "light", "砂光", 45, 15, 117.64, 35.51, dry(1, "dry_bag", true, true, "venting")),
 		with(sd("370613", 15, "烟台莱山轻合金制造有限公司"), "3", "C36", "machinery", "打磨", 190, 48, 121.45, 37.51, wet(1, "wet_venturi", true), wet(2, "wet_swirl", true)),

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"dusthub/crypto/chain"
+	"dusthub/crypto/tlcp"
+	"dusthub/federation"
+	"dusthub/node"
+	"dusthub/node/config"
+	"dusthub/node/ingest"
+	"dusthub/portal"
+	"dusthub/portal/web"
+	"dusthub/schema"
+	"dusthub/schema/rpc"
+
+	"google.golang.org/grpc"
+)
+
+type configFlags struct {
+	Config string            `short:"c" type:"path" help:"Configuration file (YAML). Environment variables DUSTHUB_SECTION__KEY and --set go over it."`
+	Set    map[string]string `help:"Set one key, such as --set engine.tick=2s." placeholder:"KEY=VALUE"`
+}
+
+func (f configFlags) load() (*config.Config, error) {
+	over := map[string]any{}
+	for k, v := range f.Set {
+		over[k] = v
+	}
+	return config.Load(f.Config, os.Environ(), over)
+}
+
+type configCmd struct {
+	Print configPrintCmd `cmd:"" help:"Print the configuration in force, with defaults; it names the files of secrets and holds none."`
+}
+
+type configPrintCmd struct{ configFlags }
+
+// Run prints the configuration in force.
+func (c *configPrintCmd) Run() error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	return cfg.Print(os.Stdout)
+}
+
+type serveCmd struct{ configFlags }
+
+// Run runs one replica until the process is told to stop.
+func (c *serveCmd) Run(ctx context.Context) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(os.Stderr, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	s, err := newSite(ctx, n)
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	return s.run(ctx)
+}
+
+const (
+	headerTimeout  = 10 * time.Second
+	requestTimeout = time.Minute
+	stopWithin     = time.Second
+)
+
+// site is a node with everything that stands on it. Its parts end before the node does.
+type site struct {
+	node  *node.Node
+	log   *slog.Logger
+	parts []part
+}
+
+// part is something that runs until its context ends.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
+func (s *site) add(name string, run func(context.Context) error) {
+	s.parts = append(s.parts, part{name, run})
+}
+
+func newSite(ctx context.Context, n *node.Node) (*site, error) {
+	s := &site{node: n, log: n.Logger()}
+	intake, err := s.intake()
+	if err != nil {
+		return nil, err
+	}
+	links, err := s.links()
+	if err != nil {
+		return nil, err
+	}
+	for _, open := range []func() error{
+		func() error { return s.ops(ctx) },
+		func() error { return s.doors(ctx, intake) },
+		func() error { return s.grpc(ctx, intake, links) },
+		func() error { return s.portals(links) },
+	} {
+		if err := open(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// run runs the node and the parts until ctx ends or one of them fails.
+func (s *site) run(ctx context.Context) error {
+	parts, stopParts := context.WithCancel(ctx)
+	defer stopParts()
+	base, stopNode := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNode()
+	ended := make(chan error, 1)
+	go func() { ended <- s.node.Run(base); stopParts() }()
+	var group sync.WaitGroup
+	errs := make([]error, len(s.parts))
+	for i, p := range s.parts {
+		group.Go(func() {
+			if err := p.run(parts); err != nil && parts.Err() == nil {
+				errs[i] = fmt.Errorf("%s: %w", p.name, err)
+				s.log.Error("a part of the site failed", "part", p.name, "err", err)
+				stopParts()
+			}
+		})
+	}
+	group.Wait()
+	stopNode()
+	return errors.Join(errors.Join(errs...), <-ended)
+}
+
+func (s *site) listen(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// http serves a handler on an address until ctx ends.
+func (s *site) http(ctx context.Context, name, addr string, h http.Handler) error {
+	if addr == "" {
+		return nil
+	}
+	l, err := s.listen(ctx, addr)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout}
+	s.add(name, func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() {
+			down, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+			defer cancel()
+			if err := server.Shutdown(down); err != nil {
+				server.Close()
+			}
+		})
+		defer stop()
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+func (s *site) ops(ctx context.Context) error {
+	return s.http(ctx, "ops", s.node.Config().Listen.Ops, s.node.Ops())
+}
+
+func (s *site) intake() (*ingest.Intake, error) {
+	cfg := s.node.Config()
+	opt := ingest.Options{
+		Store: s.node.Store(), Hub: s.node.Hub(), Proposer: s.node, Keys: s.node.Keys(), LateWindow: cfg.Store.LateWindow, LiveWithin: cfg.Store.LiveWithin,
+		Rate: float64(cfg.Doors.RatePerGateway), MaxBody: int64(cfg.Doors.MaxBody), Logger: s.log, Registerer: s.node.Metrics(),
+	}
+	if path := cfg.Doors.CompatMapping; path != "" {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("mapping of the SM4 door: %w", err)
+		}
+		if opt.Mapping, err = ingest.ParseMapping(raw); err != nil {
+			return nil, err
+		}
+	}
+	in, err := ingest.New(opt)
+	if err == nil {
+		s.add("intake", in.Run)
+	}
+	return in, err
+}
+
+func (s *site) doors(ctx context.Context, in *ingest.Intake) error {
+	cfg := s.node.Config().Listen
+	if err := s.http(ctx, "access doors", cfg.Access, ingest.NewHTTP(in)); err != nil {
+		return err
+	}
+	if cfg.MQTT == "" {
+		return nil
+	}
+	l, err := s.listen(ctx, cfg.MQTT)
+	if err != nil {
+		return err
+	}
+	broker, err := ingest.NewMQTT(in, l)
+	if err == nil {
+		s.add("mqtt", broker.Run)
+	}
+	return err
+}
+
+func (s *site) links() (*federation.Federation, error) {
+	cfg := s.node.Config()
+	opt := federation.Options{
+		Site: s.node, Version: version, Logger: s.log, Metrics: s.node.Metrics(),
+		Record: &schema.Site{Id: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region, Parent: cfg.Parent.Site, Version: version, SchemaVersion: schema.Version},
+	}
+	if cfg.Parent.Site != "" {
+		opt.Parent = federation.Parent{Site: cfg.Parent.Site, Addrs: []string{cfg.Parent.Addr}}
+	}
+	f, err := federation.New(opt)
+	if err == nil {
+		s.add("federation", f.Run)
+	}
+	return f, err
+}
+
+// grpc serves children and frame gateways, over TLCP.
+func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Federation) error {
+	addr := s.node.Config().Listen.GRPC
+	if addr == "" {
+		return nil
+	}
+	l, err := s.listen(ctx, addr)
+	if err != nil {
+		return err
+	}
+	anyMember := func(tlcp.Peer) error { return nil } // each service looks at who calls
+	server := grpc.NewServer(federation.ServerOptions(s.node.Identity(), anyMember, s.log)...)
+	rpc.RegisterAccessServer(server, ingest.NewAccess(in))
+	links.Register(server)
+	s.add("grpc", func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() {
+			links.Close()
+			hard := time.AfterFunc(stopWithin, server.Stop)
+			defer hard.Stop()
+			server.GracefulStop()
+		})
+		defer stop()
+		return server.Serve(l)
+	})
+	return nil
+}
+
+func (s *site) portals(links *federation.Federation) error {
+	n, cfg := s.node, s.node.Config()
+	p, err := portal.New(portal.Options{
+		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
+		Backend: n, Keys: n.Keys(), Federation: func() any { return links.Status() }, Replicas: s.replicas, Model: n.Model, Verify: s.signed,
+		Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
+	})
+	if err != nil {
+		return err
+	}
+	s.add("portals", func(ctx context.Context) error { return p.Serve(ctx, cfg.Listen.Regulator, cfg.Listen.Enterprise) })
+	return nil
+}
+
+func (s *site) replicas() []portal.Replica {
+	var out []portal.Replica
+	for _, r := range s.node.Replicas() {
+		out = append(out, portal.Replica{ID: r.ID, Addr: r.Raft, Leader: r.Leader, Self: r.Self, Voter: true})
+	}
+	return out
+}
+
+// signed checks a ledger checkpoint's signature.
+func (s *site) signed(c *schema.Checkpoint) error {
+	if len(c.GetDigest()) != chain.Size {
+		return errors.New("checkpoint without a digest")
+	}
+	msg := chain.CheckpointMessage(c.GetOrigin(), c.GetEpoch(), c.GetSeq(), chain.Digest(c.GetDigest()), c.GetTime())
+	return s.node.Identity().Pool().VerifyBySite(c.GetCertificate(), c.GetOrigin(), msg, c.GetSignature(), time.UnixMilli(c.GetTime()))
+}
