@@ -137,7 +137,7 @@ func (b *buffer) loadSegment(name string) error {
 		return fmt.Errorf("open buffer: file %s: %w", name, err)
 	}
 	for {
-		r, size, err := s.read(s.size)
+		r, size, err := readRecord(f, s.size)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -159,10 +159,10 @@ func (b *buffer) loadSegment(name string) error {
 	return nil
 }
 
-// read reads the record at an offset and says how long it is. Errors: io.EOF at the segment's end.
-func (s *segment) read(offset int64) (record, int64, error) {
+// readRecord reads the record at an offset of a segment and says how long it is. Errors: io.EOF at the segment's end.
+func readRecord(segment io.ReaderAt, offset int64) (record, int64, error) {
 	var head [recordHead]byte
-	n, err := s.file.ReadAt(head[:], offset)
+	n, err := segment.ReadAt(head[:], offset)
 	if n == 0 && errors.Is(err, io.EOF) {
 		return record{}, 0, io.EOF
 	}
@@ -174,7 +174,7 @@ func (s *segment) read(offset int64) (record, int64, error) {
 		return record{}, 0, fmt.Errorf("record of %d bytes", length)
 	}
 	body := make([]byte, length)
-	if _, err := s.file.ReadAt(body, offset+recordHead); err != nil {
+	if _, err := segment.ReadAt(body, offset+recordHead); err != nil {
 		return record{}, 0, errors.New("record is torn")
 	}
 	if crc32.Update(crc32.Checksum(head[:8], castagnoli), castagnoli, body) != binary.LittleEndian.Uint32(head[8:]) {
@@ -325,7 +325,7 @@ func (b *buffer) advance(c *cursor) (record, bool, error) {
 		if c.offset >= s.size {
 			continue
 		}
-		r, size, err := s.read(c.offset)
+		r, size, err := readRecord(s.file, c.offset)
 		if err != nil {
 			return record{}, false, fmt.Errorf("read buffer %s at %d: %w", s.file.Name(), c.offset, err)
 		}

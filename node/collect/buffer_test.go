@@ -1,8 +1,10 @@
 package collect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -280,31 +282,19 @@ func FuzzSegment(f *testing.F) {
 	f.Add(raw[:len(raw)-3])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%020d.seg", 1)), raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		b, err := openBuffer(dir, minMaxBytes, quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Close()
-		if err := b.Append(batch(7, 1)); err != nil {
-			t.Fatal(err)
-		}
-		after, n := uint64(0), 0
+		offset := int64(0)
 		for {
-			r, ok, err := b.Next(after)
+			r, size, err := readRecord(bytes.NewReader(raw), offset)
 			if err != nil {
-				t.Fatal(err)
+				if (offset == int64(len(raw))) != errors.Is(err, io.EOF) {
+					t.Fatalf("at %d of %d: %v", offset, len(raw), err)
+				}
+				return
 			}
-			if !ok {
-				break
+			if size < recordHead+numberBytes || offset+size > int64(len(raw)) || r.samples == nil {
+				t.Fatalf("record of %d bytes at %d of %d", size, offset, len(raw))
 			}
-			after, n = r.number, n+1
-		}
-		if n == 0 {
-			t.Error("what was appended is not there")
+			offset += size
 		}
 	})
 }
