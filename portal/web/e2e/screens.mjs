@@ -32,6 +32,15 @@ const browser = await launch()
 const ministry = new Site('ministry')
 const jiangsu = new Site('jiangsu')
 
+/** The whole page at once: the window is made as tall as the page, so that what is fixed to its foot stays there. */
+async function shoot(page, size, name) {
+  const height = await page.evaluate(() => document.documentElement.scrollHeight)
+  await page.setViewportSize({ ...SIZES[size], height: Math.max(height, SIZES[size].height) })
+  await page.waitForTimeout(250)
+  await page.screenshot({ path: `${SHOTS}${name}.png` })
+  await page.setViewportSize(SIZES[size])
+}
+
 async function pictures(portal, pages, base, login, prefix, options = {}, sizes = Object.keys(SIZES)) {
   for (const size of sizes) {
     const page = await open(browser, size, complaints, options)
@@ -43,7 +52,7 @@ async function pictures(portal, pages, base, login, prefix, options = {}, sizes 
       if (only && !`${prefix}-${name}`.includes(only)) continue
       await page.goto(base + path)
       await settle(page)
-      await page.screenshot({ path: `${SHOTS}${prefix}-${name}-${size}.png`, fullPage: true })
+      await shoot(page, size, `${prefix}-${name}-${size}`)
       for (const problem of await inspect(page, size === 'phone'))
         complaints.push(`${portal} ${path} (${size}): ${problem}`)
     }
@@ -65,12 +74,12 @@ async function walk(regulatorBase, enterpriseBase) {
   await duty.waitForSelector(`${by('alarm-row')}[data-id="${id}"][data-stage="acknowledged"]`)
   await plant.click(by('alarm-dispose'))
   await plant.click(by('cause-04'))
-  await plant.fill(`${by('action-text')} textarea, textarea${by('action-text')}`, '已停机清理灰斗')
+  await plant.fill(by('action-text'), '已停机清理灰斗')
   await plant.waitForTimeout(400)
   await plant.screenshot({ path: `${SHOTS}enterprise-dispose-phone.png` })
   await plant.click(by('alarm-dispose-submit'))
   await plant.click(by('alarm-feedback'))
-  await plant.fill(`${by('action-text')} textarea, textarea${by('action-text')}`, '温度恢复正常')
+  await plant.fill(by('action-text'), '温度恢复正常')
   await plant.setInputFiles(by('photo-input'), photoFile())
   await plant.waitForSelector(`${by('photo-shot')}[data-sent="true"]`)
   await plant.click(by('alarm-feedback-submit'))
@@ -79,6 +88,7 @@ async function walk(regulatorBase, enterpriseBase) {
   jiangsu.changed('Alarm', id)
   await duty.goto(`${regulatorBase}/alarms/${id}`)
   await duty.click(by('alarm-close'))
+  await duty.waitForTimeout(400)
   await duty.screenshot({ path: `${SHOTS}regulator-close-desk.png` })
   await duty.fill(by('action-text'), '核实无误，予以核销')
   await duty.click(by('action-submit'))
@@ -98,13 +108,14 @@ async function walk(regulatorBase, enterpriseBase) {
   await duty.goto(`${regulatorBase}/enterprises/${PLANT}`)
   await duty.click(by('spot-check-new'))
   await duty.fill(by('spot-check-title'), '卸灰记录抽查')
+  await duty.waitForTimeout(400)
   await duty.screenshot({ path: `${SHOTS}regulator-new-spot-check-desk.png` })
   await plant.goto(`${enterpriseBase}/spot-checks`)
   await settle(plant)
   await duty.click(by('spot-check-submit'))
   await plant.waitForSelector('text=卸灰记录抽查') // without a reload
   await plant.locator(by('spot-check-row'), { hasText: '卸灰记录抽查' }).locator(by('spot-check-answer')).click()
-  await plant.fill(`${by('action-text')} textarea, textarea${by('action-text')}`, '已反馈卸灰记录')
+  await plant.fill(by('action-text'), '已反馈卸灰记录')
   await plant.click(by('spot-check-answer-submit'))
   await duty.goto(`${regulatorBase}/spot-checks`)
   await duty.waitForSelector('text=已反馈卸灰记录')

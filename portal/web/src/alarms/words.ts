@@ -1,7 +1,22 @@
 // An alarm in words, the same on every page.
-import type { AlarmView } from '../api'
+import type { AlarmView, Limits, Metric } from '../api'
 import { useText } from '../i18n'
 import { reading } from '../logic/format'
+
+const LIMIT_OF: Record<string, keyof Limits> = { HH: 'hh', H: 'h', L: 'l', LL: 'll' }
+
+/** The metric of an alarm with the one limit that the alarm knows: the one that was passed. */
+export function metricOf(view: AlarmView | undefined): Pick<Metric, 'code' | 'name' | 'unit' | 'limits'> | undefined {
+  const a = view?.alarm
+  if (!a?.metric) return undefined
+  const limit = LIMIT_OF[a.rule]
+  return {
+    code: a.metric,
+    name: view?.metric_name ?? '',
+    ...(a.unit ? { unit: a.unit } : {}),
+    ...(limit && a.limit !== undefined ? { limits: { [limit]: a.limit } } : {}),
+  }
+}
 
 export function useAlarmWords() {
   const { t, code } = useText()

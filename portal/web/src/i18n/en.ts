@@ -516,7 +516,8 @@ export const en: Messages = {
     field: 'Field',
     got: 'got {got}',
     wanted: 'wanted {wanted}',
-    signed: 'signed to {n}',
+    signed: 'Signed to',
+    items: '{n} items',
     time: 'Time',
   },
   stage: {

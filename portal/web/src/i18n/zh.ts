@@ -514,7 +514,8 @@ export const zh = {
     field: '字段',
     got: '实际 {got}',
     wanted: '要求 {wanted}',
-    signed: '已签名至 {n}',
+    signed: '已签名至',
+    items: '{n} 条',
     time: '时间',
   },
   stage: {
