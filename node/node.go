@@ -83,7 +83,7 @@ func (n *Node) open(ctx context.Context) error {
 	}
 	judge := newEngine(n.cfg, n.model)
 	opt := n.replicaOptions()
-	if err := n.openStore(ctx, opt); err != nil {
+	if err = n.openStore(ctx, opt); err != nil {
 		return err
 	}
 	n.hub = live.New(n.store.Applied())
@@ -144,7 +144,7 @@ func (n *Node) replicaOptions() replica.Options {
 	c := n.cfg.Replica
 	opt := replica.Options{
 		Self: replica.Peer{ID: c.ID, Raft: c.Raft, RPC: c.RPC}, Bootstrap: c.Bootstrap, Dir: filepath.Join(n.cfg.DataDir, replicaFolder), Site: n.cfg.Site.ID,
-		Identity: n.identity, CheckpointEvery: n.cfg.Store.CheckpointEvery, LogBytes: uint64(n.cfg.Store.LogMB) << 20, Logger: n.log, Metrics: n.metrics,
+		Identity: n.identity, Heartbeat: c.Heartbeat, CheckpointEvery: n.cfg.Store.CheckpointEvery, LogBytes: uint64(n.cfg.Store.LogMB) << 20, Logger: n.log, Metrics: n.metrics,
 	}
 	for _, p := range c.Peers {
 		opt.Peers = append(opt.Peers, replica.Peer{ID: p.ID, Raft: p.Raft, RPC: p.RPC})
@@ -168,10 +168,10 @@ func (n *Node) openStore(ctx context.Context, opt replica.Options) error {
 			n.store = s
 			return nil
 		}
-		if err := errors.Join(err, s.Close()); err != nil {
+		if err = errors.Join(err, s.Close()); err != nil {
 			return err
 		}
-		if err := replica.CatchUp(ctx, opt, dir, behind); err != nil {
+		if err = replica.CatchUp(ctx, opt, dir, behind); err != nil {
 			return err
 		}
 	}

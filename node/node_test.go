@@ -90,7 +90,7 @@ func configure(t *testing.T, replicas int) []*config.Config {
 		c := config.Defaults()
 		c.Site = config.Site{ID: "jiangsu", Name: "江苏", Level: "province", Region: "320000"}
 		c.DataDir, c.IdentityDir, c.KeysDir = filepath.Join(dir, p.ID), identity, filepath.Join(identity, "keys")
-		c.Replica = config.Replica{ID: p.ID, Raft: p.Raft, RPC: p.RPC, Peers: peers, Bootstrap: true}
+		c.Replica = config.Replica{ID: p.ID, Raft: p.Raft, RPC: p.RPC, Peers: peers, Bootstrap: true, Heartbeat: 500 * time.Millisecond}
 		c.Ledger.CheckpointEvery = time.Second
 		c.Bootstrap = config.Bootstrap{AdminLogin: "admin", AdminPasswordFile: password}
 		if err := c.Validate(); err != nil {
@@ -106,11 +106,11 @@ func TestASiteIntroducesItselfAndSigns(t *testing.T) {
 	n := run(t, cfg)
 	wait(t, "ready", func() bool { return n.Ready() == nil })
 	wait(t, "an administrator", func() bool { _, ok, _ := n.Store().Get("User", "admin"); return ok })
-	row, _, err := n.Store().Get("User", "admin")
-	if err != nil || !sm.CheckPassword("Secret-12345", row.Record.(*schema.User).GetPassword()) || row.Record.(*schema.User).GetRole() != roleAdmin {
+	row, ok, err := n.Store().Get("User", "admin")
+	if err != nil || !ok || !sm.CheckPassword("Secret-12345", row.Record.(*schema.User).GetPassword()) || row.Record.(*schema.User).GetRole() != roleAdmin {
 		t.Errorf("%v, %v", row.Record, err)
 	}
-	if row, ok, err := n.Store().Get("Site", "jiangsu"); !ok || err != nil || row.Record.(*schema.Site).GetRegion() != "320000" {
+	if row, ok, err = n.Store().Get("Site", "jiangsu"); !ok || err != nil || row.Record.(*schema.Site).GetRegion() != "320000" {
 		t.Errorf("%v, %v", row.Record, err)
 	}
 	var signed *schema.Checkpoint
@@ -120,7 +120,7 @@ func TestASiteIntroducesItselfAndSigns(t *testing.T) {
 		return err == nil && signed.GetSeq() == head.Seq
 	})
 	msg := chain.CheckpointMessage("jiangsu", signed.GetEpoch(), signed.GetSeq(), chain.Digest(signed.GetDigest()), signed.GetTime())
-	if err := n.Identity().Pool().VerifyBySite(signed.GetCertificate(), "jiangsu", msg, signed.GetSignature(), time.Now()); err != nil {
+	if err = n.Identity().Pool().VerifyBySite(signed.GetCertificate(), "jiangsu", msg, signed.GetSignature(), time.Now()); err != nil {
 		t.Error(err)
 	}
 	d, err := n.Store().ChainAt(t.Context(), "jiangsu", signed.GetEpoch(), signed.GetSeq())
@@ -128,7 +128,7 @@ func TestASiteIntroducesItselfAndSigns(t *testing.T) {
 		t.Errorf("signed %x, chain %x, %v", signed.GetDigest(), d, err)
 	}
 	begun, applied := time.Now(), n.Store().Applied()
-	if err := n.stop(); err != nil {
+	if err = n.stop(); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(begun); took > 2*time.Second {

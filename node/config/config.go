@@ -57,6 +57,8 @@ type Replica struct {
 	RPC       string `koanf:"rpc" validate:"required,address"`
 	Peers     []Peer `koanf:"peers" validate:"dive"` // all replicas of the site
 	Bootstrap bool   `koanf:"bootstrap"`             // begin a new log when there is none
+	// Heartbeat is how long replicas bear to hear nothing of their leader before they elect another.
+	Heartbeat time.Duration `koanf:"heartbeat" validate:"min=100ms,max=1m"`
 }
 
 // Peer is a replica of the site, by the addresses the others reach it at.
@@ -128,7 +130,7 @@ type Log struct {
 // Defaults are what holds where nothing is set.
 func Defaults() Config {
 	return Config{
-		Replica: Replica{Raft: "127.0.0.1:7001", RPC: "127.0.0.1:7002", Bootstrap: true},
+		Replica: Replica{Raft: "127.0.0.1:7001", RPC: "127.0.0.1:7002", Bootstrap: true, Heartbeat: 500 * time.Millisecond},
 		Store: Store{
 			Partition: 2 * time.Hour, Grace: 10 * time.Minute, LateWindow: 168 * time.Hour, LiveWithin: 10 * time.Minute,
 			CheckpointEvery: 5 * time.Minute, CacheMB: 64, LogMB: 1024,

@@ -58,7 +58,7 @@ func TestPrintedConfigurationLoadsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := c.Print(&b); err != nil {
+	if err = c.Print(&b); err != nil {
 		t.Fatal(err)
 	}
 	again, err := load(t, b.String(), nil, nil)

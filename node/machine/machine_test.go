@@ -185,7 +185,6 @@ func inbound(in *schema.Inbound) *schema.Command {
 }
 
 func everything(*schema.Entry) bool { return true }
-func upward(e *schema.Entry) bool   { return e.GetScope() == schema.Scope_SCOPE_UP }
 func downward(e *schema.Entry) bool {
 	return e.GetScope() == schema.Scope_SCOPE_DOWN && (e.GetTo() == own || e.GetTo() == "*")
 }

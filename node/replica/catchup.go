@@ -160,7 +160,7 @@ func (o *Options) fetch(ctx context.Context, p Peer, atLeast uint64, dir string)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // what was received says whether all went well
 	in, err := rpc.NewReplicaClient(conn).FetchCheckpoint(ctx, &rpc.FetchRequest{Checkpoint: strconv.FormatUint(atLeast, 10)})
 	if err != nil {
 		return fmt.Errorf("fetch store of %s: %w", p.ID, err)
@@ -230,7 +230,7 @@ func (s *service) FetchCheckpoint(req *rpc.FetchRequest, out grpc.ServerStreamin
 	defer s.r.fetching.Unlock()
 	s.r.hold()
 	defer s.r.hold()
-	if err := s.r.opt.Store.Flush(); err != nil {
+	if err = s.r.opt.Store.Flush(); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	if h := s.r.opt.Store.HeadsAt(); h < atLeast {
@@ -238,10 +238,10 @@ func (s *service) FetchCheckpoint(req *rpc.FetchRequest, out grpc.ServerStreamin
 	}
 	dir := filepath.Join(s.r.opt.Dir, fetchFolder)
 	defer os.RemoveAll(dir) //nolint:errcheck // a leftover is removed before the next
-	if err := os.RemoveAll(dir); err != nil {
+	if err = os.RemoveAll(dir); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
-	if err := s.r.opt.Store.CheckpointTo(dir); err != nil {
+	if err = s.r.opt.Store.CheckpointTo(dir); err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
 	files, err := os.ReadDir(dir)

@@ -161,7 +161,7 @@ func (r *Replica) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.reconcile(manifests); err != nil {
+	if err = r.reconcile(manifests); err != nil {
 		return err
 	}
 	stream, err := r.listen(ctx)
@@ -177,7 +177,7 @@ func (r *Replica) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("log cache: %w", err)
 	}
-	if err := r.bootstrap(conf, manifests); err != nil {
+	if err = r.bootstrap(conf, manifests); err != nil {
 		return err
 	}
 	r.metrics = newMetrics(r)

@@ -72,8 +72,8 @@ func frameOf(command []byte) ([]byte, bool) {
 		}
 		command = command[n:]
 		if number == frameField && kind == protowire.BytesType {
-			frame, n := protowire.ConsumeBytes(command)
-			return frame, n >= 0
+			frame, size := protowire.ConsumeBytes(command)
+			return frame, size >= 0
 		}
 		if n = protowire.ConsumeFieldValue(number, kind, command); n < 0 {
 			return nil, false
