@@ -35,7 +35,7 @@ func TestBaseDataChanges(t *testing.T) {
 	}
 	w.Put(t, &schema.Metric{Code: Temperature, Enterprise: Enterprise, Gateway: OtherGateway, Series: 1, RangeLo: -20, RangeHi: 200})
 	until("a metric that moved to another gateway", 422, func() answer { return w.jsonDoor(t, body(Temperature)) })
-	w.Put(t, &schema.Gateway{Code: Gateway, Enterprise: Enterprise, Door: "json", Disabled: true})
+	w.Put(t, &schema.Gateway{Code: Gateway, Enterprise: Enterprise, Door: "http", Disabled: true})
 	until("a disabled gateway", 401, func() answer { return w.jsonDoor(t, body(Pressure)) })
 }
 

@@ -178,7 +178,7 @@ func TestBadReadings(t *testing.T) {
 				t.Errorf("answer %d %s, wanted rule %s of %s", a.status, a.body, c.rule, c.field)
 			}
 			q := w.Quarantine(t)
-			if len(q) != 1 || q[0].GetSource() != Gateway || q[0].GetDoor() != "json" || q[0].GetCount() != 1 || q[0].GetViolations()[0].GetRule() != c.rule || !strings.Contains(string(q[0].GetContent()), Temperature) {
+			if len(q) != 1 || q[0].GetSource() != Gateway || q[0].GetDoor() != "http" || q[0].GetCount() != 1 || q[0].GetViolations()[0].GetRule() != c.rule || !strings.Contains(string(q[0].GetContent()), Temperature) {
 				t.Errorf("quarantine %v", q)
 			}
 			if len(w.Points(t, Temperature)) != 1 || len(w.Points(t, Pressure)) != 0 || len(w.Points(t, OtherMetric)) != 0 {

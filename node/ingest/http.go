@@ -15,14 +15,14 @@ import (
 	"dusthub/schema"
 )
 
-// Doors by name, as metrics and quarantine say them.
+// Doors by name, as the code table "door" has them.
 const (
-	doorJSON   = "json"
+	doorJSON   = "http"
 	doorLine   = "line"
-	doorRemote = "remote_write"
+	doorRemote = "prom"
 	doorSM4    = "sm4"
 	doorMQTT   = "mqtt"
-	doorGRPC   = "grpc"
+	doorGRPC   = "frames"
 )
 
 // expandedFactor is how many times MaxBody a compressed body may have when it is expanded.

@@ -111,8 +111,8 @@ func (s *Site) base(t testing.TB, kp keys.Provider) {
 		return &schema.Metric{Code: code, Enterprise: code[:12], Gateway: gateway, Series: series, RangeLo: lo, RangeHi: hi, Disabled: code == Disabled}
 	}
 	s.Put(t,
-		&schema.Gateway{Code: Gateway, Enterprise: Enterprise, Door: "json"},
-		&schema.Gateway{Code: OtherGateway, Enterprise: OtherGateway[:12], Door: "json"},
+		&schema.Gateway{Code: Gateway, Enterprise: Enterprise, Door: "http"},
+		&schema.Gateway{Code: OtherGateway, Enterprise: OtherGateway[:12], Door: "http"},
 		&schema.Credential{Gateway: Gateway, SecretSm3: secret[:], Appid: AppID, AppsecretSm3: appsecret[:], Sm4Sealed: []byte(sealed)},
 		&schema.Credential{Gateway: OtherGateway, SecretSm3: secret[:]},
 		metric(Temperature, Gateway, 1, -20, 200), metric(Pressure, Gateway, 2, 0, 5000), metric(Fan, Gateway, 3, 0, 1), metric(Disabled, Gateway, 4, -20, 200),
