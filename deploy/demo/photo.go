@@ -19,9 +19,10 @@ const (
 func drawPhoto(enterprise string) (photo, error) {
 	h := fnv.New32a()
 	h.Write([]byte(enterprise)) // never fails
-	hue := uint8(h.Sum32())
+	sum := h.Sum32()            // colours from all of it: no two plants have the same picture
 	img := image.NewPaletted(image.Rect(0, 0, photoWidth, photoHeight), color.Palette{
-		color.RGBA{150, 170 + hue%60, 200, 255}, color.RGBA{120, 124, 128, 255}, color.RGBA{84, 88, 92, 255}, color.RGBA{170, 160, 140, 255},
+		color.RGBA{140 + uint8(sum)%64, 150 + uint8(sum>>8)%64, 190 + uint8(sum>>16)%64, 255}, color.RGBA{104 + uint8(sum>>24)%32, 124, 128, 255},
+		color.RGBA{84, 76 + uint8(sum>>6)%32, 92, 255}, color.RGBA{170, 160, 124 + uint8(sum>>14)%32, 255},
 	})
 	for y := range photoHeight {
 		for x := range photoWidth {

@@ -47,6 +47,9 @@ func (e *Engine) wait(p *point) {
 	if !p.quiet && p.digital() {
 		e.hold(p, equal)
 	}
+	if p.fan != nil && p.fan.fan == p && !p.quiet {
+		e.judgeFan(p.fan, now)
+	}
 }
 
 // hold raises a rule whose condition holds by the clock, when its on-delay has passed.

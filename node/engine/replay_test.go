@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"dusthub/schema"
+	"dusthub/schema/frame"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+)
+
+// story makes a command stream: readings of all kinds, ticks, acts that fit and acts that do not, base data.
+func story(t *rapid.T, w *world) []*schema.Command {
+	metrics := []string{t01, p01, k01, r01, r02}
+	values := map[string][]float64{t01: {25, 55, 61, 72, 250}, p01: {900, 1600, 2100, 300, 100}, k01: {0, 1}, r01: {0, 1}, r02: {0, 1}}
+	actions := []string{"acknowledge", "dispose", "feed_back", "close", "reject", "false_alarm"}
+	var out []*schema.Command
+	n := rapid.IntRange(1, 200).Draw(t, "n")
+	for range n {
+		w.now += int64(rapid.SampledFrom([]int{0, 200, 1000, 5000, 60_000, 700_000}).Draw(t, "dt"))
+		w.n++
+		var c *schema.Command
+		switch rapid.IntRange(0, 9).Draw(t, "kind") {
+		case 0, 1:
+			c = w.command(&schema.Tick{})
+		case 2:
+			c = w.command(&schema.Heard{Gateway: code + "G01", SourceLost: rapid.Bool().Draw(t, "lost")})
+		case 3, 4:
+			typ, key := "Alarm", "?"
+			if a := w.alarms(); len(a) > 0 {
+				key = a[rapid.IntRange(0, len(a)-1).Draw(t, "alarm")].GetId()
+			}
+			if ws := w.e.plants[code].warnings; len(ws) > 0 && rapid.Bool().Draw(t, "warning") {
+				typ, key = "Warning", ws[0].GetId()
+			}
+			c = w.command(&schema.Act{Type: typ, Key: key, Action: rapid.SampledFrom(actions).Draw(t, "action"), Role: "province_regulator", Text: "x", Cause: "01", Attachments: []string{"p"}})
+		default:
+			m := rapid.SampledFrom(metrics).Draw(t, "metric")
+			c = w.command(frame.Append(nil, []frame.Sample{{Series: w.series(m), Time: w.now - int64(rapid.IntRange(0, 2000).Draw(t, "late")), Value: rapid.SampledFrom(values[m]).Draw(t, "v"), Quality: uint8(rapid.SampledFrom([]int{0, 0, 0, 3, 5}).Draw(t, "q"))}}))
+		}
+		out = append(out, c)
+		w.e.Apply(c)
+	}
+	return out
+}
+
+func sameEffects(t *rapid.T, i int, a, b Effects) {
+	if len(a.Changes) != len(b.Changes) || len(a.Violations) != len(b.Violations) || a.SealBefore != b.SealBefore {
+		t.Fatalf("command %d: %+v against %+v", i, a, b)
+	}
+	for k := range a.Changes {
+		if a.Changes[k].Key != b.Changes[k].Key || !proto.Equal(a.Changes[k].Record, b.Changes[k].Record) {
+			t.Fatalf("command %d change %d: %v against %v", i, k, a.Changes[k], b.Changes[k])
+		}
+	}
+}
+
+// TestReplayFromAnyCheckpoint: an engine restored from the state at any command goes on exactly as the one that never stopped,
+// with one processor as with four.
+func TestReplayFromAnyCheckpoint(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	rapid.Check(t, func(t *rapid.T) {
+		runtime.GOMAXPROCS(1)
+		tape := story(t, newWorld(t, Config{}))
+		cut := rapid.IntRange(0, len(tape)).Draw(t, "cut")
+		one, two := newWorld(t, Config{}).e, New(Config{Site: "jiangsu", Level: "province", Region: "320000"})
+		for _, c := range tape[:cut] {
+			one.Apply(c)
+		}
+		state, err := one.MarshalState()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := two.UnmarshalState(state); err != nil {
+			t.Fatal(err)
+		}
+		runtime.GOMAXPROCS(4)
+		for i, c := range tape[cut:] {
+			sameEffects(t, cut+i, one.Apply(c), two.Apply(c))
+		}
+		a, _ := one.MarshalState()
+		b, _ := two.MarshalState()
+		if !bytes.Equal(a, b) {
+			t.Fatal("states differ at the end")
+		}
+	})
+}
+
+// TestLifeCycleNeverLeavesItsPath: whatever comes, stages move along allowed steps alone, and nothing closed moves again.
+func TestLifeCycleNeverLeavesItsPath(t *testing.T) {
+	next := map[string]map[string]bool{
+		"": {stageRaised: true}, stageRaised: {stageAcknowledged: true, stageClosed: true}, stageAcknowledged: {stageDisposed: true, stageClosed: true},
+		stageDisposed: {stageFedBack: true, stageClosed: true}, stageFedBack: {stageClosed: true, stageAcknowledged: true},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, Config{})
+		tape := story(t, newWorld(t, Config{}))
+		stage := map[string]string{}
+		for _, c := range tape {
+			eff := w.e.Apply(c)
+			for _, a := range ofType[*schema.Alarm](eff) {
+				was := stage[a.GetId()]
+				if was != a.GetStage() && !next[was][a.GetStage()] {
+					t.Fatalf("alarm %s went from %q to %q", a.GetId(), was, a.GetStage())
+				}
+				if was == stageClosed {
+					t.Fatalf("closed alarm %s was written again", a.GetId())
+				}
+				stage[a.GetId()] = a.GetStage()
+			}
+		}
+		for _, a := range w.alarms() {
+			if stage[a.GetId()] != a.GetStage() {
+				t.Fatalf("open alarm %s stands at %s, written as %s", a.GetId(), a.GetStage(), stage[a.GetId()])
+			}
+		}
+	})
+}
+
+func FuzzUnmarshalState(f *testing.F) {
+	w := newWorld(f, Config{})
+	w.read(t01, 75)
+	state, _ := w.e.MarshalState()
+	f.Add(state)
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e := New(Config{Site: "x"})
+		if e.UnmarshalState(b) != nil {
+			return
+		}
+		e.Apply(&schema.Command{Time: 1, Body: &schema.Command_Tick{Tick: &schema.Tick{}}})
+	})
+}
+
+// BenchmarkQuietFrame is the hot path: a frame of samples within limits. Wanted: no allocation a sample.
+func BenchmarkQuietFrame(b *testing.B) {
+	w := newWorld(b, Config{})
+	w.read(t01, 25)
+	const n = 4096
+	samples := make([]frame.Sample, n)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var frames [][]byte
+	for k := range 16 {
+		for i := range samples {
+			samples[i] = frame.Sample{Series: w.series(t01), Time: w.now + int64(k*n+i) + 1, Value: 20 + rnd.Float64()}
+		}
+		frames = append(frames, frame.Append(nil, samples))
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		if i%len(frames) == 0 {
+			w.e.point(w.series(t01)).st.Time = 0
+		}
+		w.e.Apply(&schema.Command{Time: w.now, Body: &schema.Command_Frame{Frame: frames[i%len(frames)]}})
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "samples/s")
+}
