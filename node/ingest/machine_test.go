@@ -72,14 +72,14 @@ func TestThroughMachineAndEngine(t *testing.T) {
 	records := append(basePlant(p), &schema.Credential{Gateway: p.GatewayCode(), SecretSm3: secret[:]})
 	put := &schema.Put{}
 	for _, r := range records {
-		raw, err := schema.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
+		raw, bad := schema.Marshal(r)
+		if bad != nil {
+			t.Fatal(bad)
 		}
 		put.Changes = append(put.Changes, &schema.Change{Type: schema.TypeOf(r), Record: raw})
 	}
-	if r, err := j.Propose(ctx, &schema.Command{Actor: "admin", Body: &schema.Command_Put{Put: put}}); err != nil || schema.Refuses(r.GetViolations()) {
-		t.Fatalf("base data: %v %v", err, r.GetViolations())
+	if r, bad := j.Propose(ctx, &schema.Command{Actor: "admin", Body: &schema.Command_Put{Put: put}}); bad != nil || schema.Refuses(r.GetViolations()) {
+		t.Fatalf("base data: %v %v", bad, r.GetViolations())
 	}
 
 	w := web{nil, srv.URL}
