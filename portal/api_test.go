@@ -666,6 +666,12 @@ func TestStatic(t *testing.T) {
 			t.Errorf("%s: headers %v", c.path, got.header)
 		}
 	}
+	for accept, want := range map[string]string{"": "", "gzip, br": "gzip", "identity": ""} {
+		got := s.on(Regulator, "", http.MethodGet, "/assets/large-2.js", nil, func(r *http.Request) { r.Header.Set("Accept-Encoding", accept) })
+		if got.header.Get("Content-Encoding") != want || (len(got.body) < 1000) != (want != "") {
+			t.Errorf("accepting %q: %q, %d bytes", accept, got.header.Get("Content-Encoding"), len(got.body))
+		}
+	}
 	bare := newSite(t, func(o *Options) { o.Assets = nil })
 	if got := bare.on(Regulator, "", http.MethodGet, "/", nil); !strings.Contains(string(got.body), "front end not built: make web") {
 		t.Errorf("without a front end: %s", got.body)

@@ -37,10 +37,10 @@ func (s *Server) open(p Portal) (*door, error) {
 	d := &door{s: s, portal: p}
 	d.app = fiber.New(fiber.Config{
 		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, ErrorHandler: s.fiberError,
-		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	})
 	d.app.Server().HeaderReceived = limitBody
-	d.app.Use(recoverer.New(), d.measure, d.secure, d.deadline, compress.New(compress.Config{Next: func(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }}))
+	d.app.Use(recoverer.New(), d.measure, d.secure, d.deadline, compress.New(compress.Config{Level: compress.LevelBestSpeed, Next: uncompressed}))
 	d.api = humafiber.New(d.app, apiConfig(p))
 	d.routes()
 	d.app.Get("/api/docs", d.docs)
@@ -50,6 +50,13 @@ func (s *Server) open(p Portal) (*door, error) {
 	}
 	d.app.Use(files.handler(p))
 	return d, nil
+}
+
+// uncompressed are the answers that are sent as they are: streams, files, the session with its token (a secret beside what
+// an attacker chooses must not be compressed), and the front end, which is compressed once.
+func uncompressed(c *fiber.Ctx) bool {
+	p := c.Path()
+	return !strings.HasPrefix(p, "/api/v1/") || strings.HasPrefix(p, "/api/v1/events") || strings.HasPrefix(p, "/api/v1/attachments") || strings.HasPrefix(p, "/api/v1/session")
 }
 
 // limitBody refuses large bodies before they are read, but where a file is uploaded.
@@ -76,6 +83,7 @@ func apiConfig(p Portal) huma.Config {
 			},
 		},
 		OpenAPIPath: "/openapi", Formats: map[string]huma.Format{"application/json": asJSON, "json": asJSON}, DefaultFormat: "application/json",
+		Transformers: []huma.Transformer{asProblem},
 	}
 }
 
@@ -116,6 +124,9 @@ func (d *door) secure(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
 	c.Set(fiber.HeaderXFrameOptions, "DENY")
+	if d.s.opt.Secure {
+		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
 	c.Set("Cross-Origin-Opener-Policy", "same-origin")
 	c.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if strings.HasPrefix(c.Path(), "/api/") {
@@ -210,7 +221,10 @@ func handleRaw[I, O any](d *door, id string, h func(ctx context.Context, v *view
 	}
 	op := huma.Operation{
 		OperationID: a.ID, Method: a.Method, Path: a.Path, Summary: a.Summary, Tags: []string{a.Tag}, MaxBodyBytes: maxBody,
-		Middlewares: huma.Middlewares{d.guard(a)}, Errors: []int{http.StatusBadRequest, http.StatusNotFound},
+		Middlewares: huma.Middlewares{d.guard(a)},
+		Responses: map[string]*huma.Response{"default": {Description: "A problem", Content: map[string]*huma.MediaType{
+			"application/problem+json": {Schema: d.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")},
+		}}},
 	}
 	if a.body > 0 {
 		op.MaxBodyBytes = a.body
@@ -218,7 +232,6 @@ func handleRaw[I, O any](d *door, id string, h func(ctx context.Context, v *view
 	if a.Roles != nil {
 		op.Security = []map[string][]string{{"session": {}}}
 		op.Description = "Roles: " + strings.Join(slices.DeleteFunc(slices.Clone(a.Roles), func(r string) bool { return !slices.Contains(rolesOf[d.portal], r) }), ", ") + "."
-		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	}
 	huma.Register(d.api, op, func(ctx context.Context, in *I) (*O, error) {
 		v, _ := ctx.Value(viewerKey{}).(*viewer)

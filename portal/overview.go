@@ -279,12 +279,24 @@ func regionRows(list []*plantState, prefix string) []RegionRow {
 	return out
 }
 
-func ranking(list []*plantState) []RankRow {
-	list = slices.Clone(list)
-	slices.SortFunc(list, graver)
-	list = list[:min(len(list), rankingRows)]
-	out := make([]RankRow, 0, len(list))
+// gravest are the first few plants in order; most plants of a country are compared with the last of them only.
+func gravest(list []*plantState, n int) []*plantState {
+	var top []*plantState
 	for _, p := range list {
+		if len(top) == n && graver(p, top[n-1]) >= 0 {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(top, p, graver)
+		top = slices.Insert(top, at, p)
+		top = top[:min(len(top), n)]
+	}
+	return top
+}
+
+func ranking(list []*plantState) []RankRow {
+	top := gravest(list, rankingRows)
+	out := make([]RankRow, 0, len(top))
+	for _, p := range top {
 		e := p.enterprise
 		out = append(out, RankRow{
 			Enterprise: e.GetCode(), Name: e.GetName(), Region: e.GetRegion(), RegionName: schema.RegionName(e.GetRegion()), Level: p.level(),
@@ -297,10 +309,14 @@ func ranking(list []*plantState) []RankRow {
 func dustRows(list []*plantState) []DustRow {
 	by := map[string]int{}
 	for _, p := range list {
-		seen := map[string]bool{}
-		for _, d := range p.enterprise.GetDusts() {
-			if c, ok := schema.DustOf(d.GetDust()); ok && !seen[c.Category] {
-				seen[c.Category] = true
+		dusts := p.enterprise.GetDusts()
+		for i, d := range dusts {
+			c, ok := schema.DustOf(d.GetDust())
+			again := slices.ContainsFunc(dusts[:i], func(before *schema.Dust) bool {
+				b, _ := schema.DustOf(before.GetDust())
+				return b.Category == c.Category
+			})
+			if ok && !again {
 				by[c.Category]++
 			}
 		}

@@ -115,6 +115,7 @@ type Server struct {
 const (
 	requestTimeout = 20 * time.Second
 	readTimeout    = 30 * time.Second
+	writeTimeout   = time.Minute // streams push it on with every event
 	idleTimeout    = 2 * time.Minute
 	shutdownWithin = 3 * time.Second
 	maxConnections = 8192

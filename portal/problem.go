@@ -106,6 +106,19 @@ func outOfTurn(record, stage, wanted string) error {
 	return refusal([]*schema.Violation{{Record: record, Field: "stage", Rule: "life_cycle", Got: stage, Wanted: wanted}})
 }
 
+// asProblem gives what the library says of a malformed request the form of all our problems.
+func asProblem(_ huma.Context, _ string, body any) (any, error) {
+	e, ok := body.(*huma.ErrorModel)
+	if !ok {
+		return body, nil
+	}
+	code := codeBadRequest
+	if e.Status == http.StatusUnprocessableEntity {
+		code = codeRefused
+	}
+	return &Problem{Title: e.Title, Status: e.Status, Detail: e.Detail, Code: code, Errors: e.Errors}, nil
+}
+
 // explain turns any error of a handler into a problem; what is nobody's business but ours is logged and hidden.
 func (s *Server) explain(ctx context.Context, route string, err error) error {
 	var p *Problem

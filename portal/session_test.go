@@ -76,7 +76,7 @@ func TestLoginRefused(t *testing.T) {
 		{"wrong password", "duty", "Wrong-Horse-9", 401}, {"unknown login", "nobody", rightPassword, 401}, {"disabled", "gone", rightPassword, 401},
 		{"empty", "", "", 401}, {"too long", "duty", strings.Repeat("x", 300), 422},
 	} {
-		if got := s.login(c.login, c.password); got.status != c.status || got.header.Get("Set-Cookie") != "" {
+		if got := s.login(c.login, c.password); got.status != c.status || got.header.Get("Set-Cookie") != "" || got.problem(t).Code == "" {
 			t.Errorf("%s: %d %s", c.name, got.status, got.body)
 		}
 	}

@@ -183,6 +183,7 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 		Site: Site{ID: siteID, Name: "江苏", Level: "province", Region: "320000"}, Backend: s.backend, Keys: kp, Now: s.now, Logger: slog.New(slog.DiscardHandler),
 		Assets: fstest.MapFS{
 			"regulator.html": {Data: []byte("<p>regulator")}, "enterprise.html": {Data: []byte("<p>enterprise")}, "assets/app-1.js": {Data: []byte("let x")},
+			"assets/large-2.js":    {Data: bytes.Repeat([]byte("let x;"), 1000)},
 			"manifest.webmanifest": {Data: []byte("{}")},
 		},
 	}

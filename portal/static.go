@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 // asset is one file of the front end, held in memory: it is embedded in the program anyway.
 type asset struct {
 	data      []byte
+	gzipped   []byte // nil when that would not be smaller
 	mediaType string
 	tag       string
 }
@@ -57,13 +60,31 @@ func loadAssets(from fs.FS) (assets, error) {
 			return fmt.Errorf("read asset: %w", err)
 		}
 		d := sm.SM3(b)
-		out["/"+name] = asset{b, mediaTypeOf(name), `"` + hex.EncodeToString(d[:16]) + `"`}
-		return nil
+		f := asset{data: b, mediaType: mediaTypeOf(name), tag: `"` + hex.EncodeToString(d[:16]) + `"`}
+		f.gzipped, err = gzipped(b)
+		out["/"+name] = f
+		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("load the front end: %w", err)
 	}
 	return out, nil
+}
+
+// gzipped compresses a file when that makes it smaller by a tenth or more.
+func gzipped(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		return nil, fmt.Errorf("compress asset: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("compress asset: %w", err)
+	}
+	if out.Len() > len(b)*9/10 {
+		return nil, nil
+	}
+	return out.Bytes(), nil
 }
 
 // handler serves the files. Any path that is no file is a place within the portal's page, but for the API's paths and
@@ -98,6 +119,11 @@ func (a assets) handler(p Portal) fiber.Handler {
 			if c.Get(fiber.HeaderIfNoneMatch) == f.tag {
 				return c.SendStatus(http.StatusNotModified)
 			}
+		}
+		c.Set(fiber.HeaderVary, fiber.HeaderAcceptEncoding)
+		if f.gzipped != nil && c.Get(fiber.HeaderAcceptEncoding) != "" && c.AcceptsEncodings("gzip") == "gzip" {
+			c.Set(fiber.HeaderContentEncoding, "gzip")
+			return c.Send(f.gzipped)
 		}
 		return c.Send(f.data)
 	}

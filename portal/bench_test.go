@@ -1,0 +1,36 @@
+package portal
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"dusthub/schema"
+)
+
+// BenchmarkOverview computes the overview of a country: 43,000 plants, 5,000 open alarms.
+func BenchmarkOverview(b *testing.B) {
+	s := newSite(b)
+	var list []schema.Record
+	for i := range 43_000 {
+		code := fmt.Sprintf("%s03%04d", []string{"320505", "371302", "440106", "110105", "510104"}[i%5], i/5)
+		list = append(list, &schema.Enterprise{
+			Code: code, Name: "企业", Region: code[:6], Industry: "C33", MemIndustry: "machinery", Scale: "small", Uscc: "91320505MA1000371T", UsccOverride: "x", DustWorkers: int32(i % 90), Employees: 90,
+			ProductionState: "normal", AccessState: "connected", Dusts: []*schema.Dust{{Dust: "2"}},
+		}, &schema.RiskResult{Id: code, Enterprise: code, Time: 1, Model: "m", Level: []string{"red", "orange", "yellow", "blue"}[i%4], IndexMilli: int64(i)})
+		if i%9 == 0 {
+			list = append(list, &schema.Alarm{Id: "AL" + code, Enterprise: code, Rule: "H", Level: 1, Onset: int64(i + 1), Condition: "active", Stage: "raised"})
+		}
+		if len(list) > 900 {
+			s.put(list...)
+			list = nil
+		}
+	}
+	s.put(list...)
+	for b.Loop() {
+		s.pass(2 * overviewFor)
+		if got := s.as("ministry", http.MethodGet, "/api/v1/overview", nil); got.status != http.StatusOK {
+			b.Fatal(got.status)
+		}
+	}
+}
