@@ -4,6 +4,8 @@
 package pki
 
 import (
+	"bytes"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -158,6 +160,9 @@ func (p *Pool) Verify(der []byte, at time.Time) (Member, error) {
 	if err != nil {
 		return Member{}, fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
+	if !oneAlgorithm(der) {
+		return Member{}, fmt.Errorf("%w: of %q: names two signature algorithms", ErrUntrusted, c.Subject.CommonName)
+	}
 	if at.Before(c.NotBefore) || at.After(c.NotAfter) {
 		return Member{}, fmt.Errorf("%w: of %q, good from %s to %s", ErrUntrusted, c.Subject.CommonName, c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly))
 	}
@@ -169,6 +174,30 @@ func (p *Pool) Verify(der []byte, at time.Time) (Member, error) {
 		return Member{}, err
 	}
 	return Member{Name: c.Subject.CommonName, Unit: unit(c), NotAfter: c.NotAfter, point: point}, nil
+}
+
+// oneAlgorithm says whether the signature algorithm beside the signature is the one that was signed (RFC 5280, 4.1.1.2), which
+// the library does not look at.
+func oneAlgorithm(der []byte) bool {
+	var outer struct {
+		Body, Algorithm asn1.RawValue
+		Signature       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &outer); err != nil {
+		return false
+	}
+	rest := outer.Body.Bytes // version, serial number, algorithm
+	var field asn1.RawValue
+	for i := range 3 {
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &field); err != nil {
+			return false
+		}
+		if i == 0 && field.Class != asn1.ClassContextSpecific {
+			return false // version 1 has no such field, and no key usage either
+		}
+	}
+	return bytes.Equal(field.FullBytes, outer.Algorithm.FullBytes)
 }
 
 // VerifyBySite checks that msg was signed by that site: the certificate chains to the pool, is the site's, and its key made sig.
