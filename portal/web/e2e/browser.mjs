@@ -27,7 +27,7 @@ export async function launch() {
 }
 
 /** A page of a size; complaints collects what goes wrong in it. */
-export async function open(browser, size, complaints, options = {}) {
+export async function open(browser, size, complaints, { english = false, ...options } = {}) {
   const phone = size === 'phone'
   const context = await browser.newContext({
     viewport: SIZES[size],
@@ -38,6 +38,7 @@ export async function open(browser, size, complaints, options = {}) {
     hasTouch: phone,
     ...options,
   })
+  if (english) await context.addInitScript(() => localStorage.setItem('dusthub.locale', 'en'))
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)
   const complain = (text) => complaints.push(`${size} ${new URL(page.url()).pathname}: ${text}`)
@@ -65,6 +66,15 @@ export async function settle(page) {
     () => !document.querySelector('[data-test="state-loading"]') && document.querySelector('#app')?.textContent?.trim(),
   )
   await page.waitForTimeout(500)
+}
+
+/** The whole page at once: the window is made as tall as the page, so that what is fixed to its foot stays there. */
+export async function shoot(page, size, name) {
+  const height = await page.evaluate(() => document.documentElement.scrollHeight)
+  await page.setViewportSize({ ...SIZES[size], height: Math.max(height, SIZES[size].height) })
+  await page.waitForTimeout(250)
+  await page.screenshot({ path: `${SHOTS}${name}.png` })
+  await page.setViewportSize(SIZES[size])
 }
 
 /** What a demanding eye would find: anything wider than the screen, and on a phone anything too small to touch. */

@@ -1,6 +1,6 @@
 // Every page of both portals on the fixture's world, at a desk and on a phone: pictures, and a check of what can be checked by
 // rule (console, width, names, touch sizes). Also walks the loop once against the fixture, so that a broken page is found without a site.
-import { by, inspect, launch, logIn, open, photoFile, settle, SHOTS, SIZES } from './browser.mjs'
+import { by, inspect, launch, logIn, open, photoFile, settle, shoot, SHOTS, SIZES } from './browser.mjs'
 import { Site } from './fixture.mjs'
 
 const PLANT = '320505030001'
@@ -31,15 +31,6 @@ const complaints = []
 const browser = await launch()
 const ministry = new Site('ministry')
 const jiangsu = new Site('jiangsu')
-
-/** The whole page at once: the window is made as tall as the page, so that what is fixed to its foot stays there. */
-async function shoot(page, size, name) {
-  const height = await page.evaluate(() => document.documentElement.scrollHeight)
-  await page.setViewportSize({ ...SIZES[size], height: Math.max(height, SIZES[size].height) })
-  await page.waitForTimeout(250)
-  await page.screenshot({ path: `${SHOTS}${name}.png` })
-  await page.setViewportSize(SIZES[size])
-}
 
 async function pictures(portal, pages, base, login, prefix, options = {}, sizes = Object.keys(SIZES)) {
   for (const size of sizes) {
@@ -152,6 +143,24 @@ try {
     'm0001',
     'dark-enterprise',
     { colorScheme: 'dark' },
+    ['phone'],
+  )
+  await pictures(
+    'regulator',
+    { overview: '/', alarms: '/alarms', plant: `/enterprises/${PLANT}` },
+    provinceBase,
+    'ji01',
+    'en-regulator',
+    { english: true },
+    ['desk'],
+  )
+  await pictures(
+    'enterprise',
+    { live: '/', warning: '/warnings/jiangsu-w-000021', risk: '/risk' },
+    enterpriseBase,
+    'm0001',
+    'en-enterprise',
+    { english: true },
     ['phone'],
   )
   if (!only) await walk(provinceBase, enterpriseBase)
