@@ -26,7 +26,6 @@ import (
 	"dusthub/schema"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // Version of the program, as the site's record tells the other sites.
@@ -60,7 +59,6 @@ type Node struct {
 // ahead, their state is fetched first; ctx bounds that.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
-	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open site %s: %w", cfg.Site.ID, err), n.Close())
 	}
@@ -90,20 +88,22 @@ func (n *Node) open(ctx context.Context) error {
 	if n.machine, err = machine.New(machine.Options{Store: n.store, Engine: judge, Hub: n.hub, Logger: n.log, Parent: n.cfg.Parent.Site}); err != nil {
 		return err
 	}
+	n.registerMetrics()
 	opt.Store, opt.Machine, opt.Hub = n.store, n.machine, n.hub
 	n.replica, err = replica.Open(ctx, opt)
 	return err
 }
 
-// openKeys opens the site's keys. Replicas that share a folder may make the first key at the same moment: one does, the others read it.
+// openKeys opens the site's keys. Replicas that share a folder may make the first key at the same moment: one does, and the
+// others must let it finish before they can read it.
 func openKeys(ctx context.Context, dir string) (keys.Provider, error) {
-	const attempts, pause = 20, 50 * time.Millisecond
+	const attempts, pause = 10, 50 * time.Millisecond
 	for i := 1; ; i++ {
 		k, err := keys.OpenSoftware(dir)
 		if err == nil {
 			return k, nil
 		}
-		if !errors.Is(err, fs.ErrExist) || i == attempts {
+		if i == attempts || errors.Is(err, fs.ErrPermission) {
 			return nil, err
 		}
 		select {
@@ -220,8 +220,8 @@ func (n *Node) Frames(from uint64, maxBytes int, fn func(index uint64, frame []b
 // Metrics is where the parts of the site register what /metrics tells.
 func (n *Node) Metrics() *prometheus.Registry { return n.metrics }
 
-// Ready says why the node does not answer rightly yet; nil when it does: it knows a leader, what it had applied
-// before its start is whole again, and the first administrator can log in.
+// Ready says why the node does not answer rightly yet; nil when it does: it knows a leader and keeps up, what it had
+// applied before its start is whole again, and the first administrator can log in.
 func (n *Node) Ready() error {
 	if err := n.replica.Err(); err != nil {
 		return err
@@ -231,6 +231,9 @@ func (n *Node) Ready() error {
 	}
 	if !n.machine.Replayed() {
 		return fmt.Errorf("%w: at %d of %d", machine.ErrReplaying, n.machine.At(), n.store.Applied())
+	}
+	if n.replica.Lagging() {
+		return fmt.Errorf("behind the leader: at %d", n.machine.At())
 	}
 	return n.introduced()
 }

@@ -216,7 +216,10 @@ func TestOps(t *testing.T) {
 	wait(t, "ready", func() bool { return n.Ready() == nil })
 	srv := httptest.NewServer(n.Ops())
 	defer srv.Close()
-	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ok", "/metrics": "dusthub_raft_leader 1"} {
+	for _, c := range [][2]string{
+		{"/healthz", "ok"}, {"/readyz", "ok"}, {"/metrics", "dusthub_raft_leader 1"}, {"/metrics", `dusthub_ledger_seq{origin="jiangsu"}`}, {"/metrics", "dusthub_store_disk_bytes"},
+	} {
+		path, want := c[0], c[1]
 		resp, err := http.Get(srv.URL + path)
 		if err != nil {
 			t.Fatal(err)

@@ -106,6 +106,9 @@ func CatchUp(ctx context.Context, opt Options, storeDir string, atLeast uint64) 
 	log := opt.Logger.With("part", "replica")
 	log.Info("store is behind the others: fetching theirs", "wanted", atLeast)
 	to := storeDir + incoming
+	if len(opt.Peers) < 2 {
+		return fmt.Errorf("%w: the store lacks what the log no longer has, and there is no other replica: restore a backup", ErrBehind)
+	}
 	for {
 		var err error
 		for _, p := range opt.Peers {

@@ -99,6 +99,12 @@ type Stats struct {
 	Applied uint64
 }
 
+// maxLag is how many commands a replica may be behind and still answer as if it were not.
+const maxLag = 1000
+
+// Lagging says that this replica has much to apply before it is where the site is.
+func (r *Replica) Lagging() bool { return r.raft.CommitIndex() > r.raft.AppliedIndex()+maxLag }
+
 // Stats tells where this replica stands.
 func (r *Replica) Stats() Stats {
 	leader, _ := r.Leader()

@@ -173,20 +173,23 @@ func (r *Replica) open(ctx context.Context) error {
 	})
 	conf := r.config()
 	conf.Logger = logger
-	cached, err := raft.NewLogCache(cacheEntries, r.wal)
+	r.metrics = newMetrics(r)
+	watched := &watchedLog{WAL: r.wal, seconds: r.metrics.writes}
+	cached, err := raft.NewLogCache(cacheEntries, watched)
 	if err != nil {
 		return fmt.Errorf("log cache: %w", err)
 	}
 	if err = r.bootstrap(conf, manifests); err != nil {
 		return err
 	}
-	r.metrics = newMetrics(r)
 	if r.raft, err = raft.NewRaft(conf, (*fsm)(r), cached, r.wal, manifests, r.transport); err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
 	close(r.started)
-	r.wg.Add(1)
+	r.metrics.register()
+	r.wg.Add(2)
 	go r.followLeadership()
+	go r.watchLog(watched)
 	if err := r.connect(); err != nil {
 		return err
 	}

@@ -1,41 +1,17 @@
 package replica
 
 import (
-	"context"
-	"io"
-	"log/slog"
 	"time"
 
-	hclog "github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 )
-
-// hcLogger lets raft and raft-wal log to ours, a level quieter: their information is our debugging.
-func hcLogger(log *slog.Logger) hclog.Logger {
-	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "raft", Output: io.Discard, Level: hclog.Debug})
-	l.RegisterSink(sink{log})
-	return l
-}
-
-type sink struct{ log *slog.Logger }
-
-// Accept takes one line of a library's log.
-func (s sink) Accept(name string, level hclog.Level, msg string, args ...any) {
-	to := slog.LevelDebug
-	switch level {
-	case hclog.Warn:
-		to = slog.LevelWarn
-	case hclog.Error:
-		to = slog.LevelError
-	}
-	s.log.Log(context.Background(), to, msg, append([]any{"from", name}, args...)...)
-}
 
 // metrics are what /metrics tells of a replica.
 type metrics struct {
 	registry prometheus.Registerer
 	all      []prometheus.Collector
 	seconds  prometheus.Histogram
+	writes   prometheus.Histogram
 	failures prometheus.Counter
 }
 
@@ -43,6 +19,9 @@ func newMetrics(r *Replica) *metrics {
 	m := &metrics{registry: r.opt.Metrics}
 	m.seconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "dusthub_propose_seconds", Help: "From proposing a command to its result.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
+	})
+	m.writes = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "dusthub_raft_log_write_seconds", Help: "One write to the log, with its sync.", Buckets: prometheus.ExponentialBuckets(0.0001, 2, 18),
 	})
 	m.failures = prometheus.NewCounter(prometheus.CounterOpts{Name: "dusthub_propose_failures_total", Help: "Commands that were proposed and got no result."})
 	gauge := func(name, help string, value func(Stats) float64) {
@@ -55,13 +34,17 @@ func newMetrics(r *Replica) *metrics {
 	gauge("last_index", "Newest command in the log.", func(s Stats) float64 { return float64(s.Last) })
 	gauge("commit_index", "Newest committed command.", func(s Stats) float64 { return float64(s.Commit) })
 	gauge("applied_index", "Newest applied command.", func(s Stats) float64 { return float64(s.Applied) })
-	m.all = append(m.all, m.seconds, m.failures, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	m.all = append(m.all, m.seconds, m.writes, m.failures, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "dusthub_propose_in_flight", Help: "Commands this replica proposed as leader and that are not committed.",
 	}, func() float64 { return float64(len(r.inFlight)) }))
+	return m
+}
+
+// register makes them seen, once raft is there to be asked.
+func (m *metrics) register() {
 	if m.registry != nil {
 		m.registry.MustRegister(m.all...)
 	}
-	return m
 }
 
 func one(b bool) float64 {
