@@ -87,6 +87,7 @@ func TestPaging(t *testing.T) {
 			Id: "AL-page-" + string(rune('A'+i)), Enterprise: []string{plantA, plantB}[i%2], Rule: "H", Level: 1, Onset: base - int64(i/3*1000), Condition: "active", Stage: stages[i%4],
 		})
 	}
+	s.server.scan = 5 // so that most pages end before they are full
 	for _, login := range []string{"ministry", "suzhou", "manager-b"} {
 		for _, limit := range []string{"1", "7", "100"} {
 			seen, after := map[string]int64{}, ""

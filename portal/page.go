@@ -122,7 +122,7 @@ func (s *Server) take(ctx context.Context, n newest, q store.Query, from *place,
 		if from != nil && !from.before(p) {
 			return true, nil
 		}
-		if len(rows) > limit || seen >= maxScan {
+		if len(rows) > limit || seen >= s.scan {
 			end = &last
 			return false, nil
 		}

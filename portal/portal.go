@@ -40,11 +40,11 @@ type Backend interface {
 
 // Replica is one of the site's replicas, as the federation page shows it.
 type Replica struct {
-	ID     string `json:"id"`
-	Addr   string `json:"addr,omitempty"`
-	Leader bool   `json:"leader,omitempty"`
-	Self   bool   `json:"self,omitempty"`
-	Voter  bool   `json:"voter,omitempty"`
+	ID      string `json:"id"`
+	Address string `json:"address,omitempty"`
+	Leader  bool   `json:"leader,omitempty"`
+	Self    bool   `json:"self,omitempty"`
+	State   string `json:"state,omitempty" doc:"online, offline: as seen from this replica"`
 }
 
 // Site is who the site is.
@@ -105,6 +105,7 @@ type Server struct {
 	throttle  *throttle
 	hashing   chan struct{} // slots for slow password hashes
 	verify    chan struct{} // one ledger verification at a time
+	scan      int           // rows a list looks at for one answer
 	streams   *streams
 	metrics   *metrics
 	overviews *overviewCache
@@ -133,7 +134,7 @@ func New(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1),
+		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1), scan: maxScan,
 		streams: newStreams(m), overviews: newOverviewCache(), doors: map[Portal]*door{},
 	}
 	if s.world, err = newWorld(opt.Backend.Store(), opt.Backend.Hub(), opt.Now); err != nil {

@@ -105,6 +105,10 @@ func TestDisabledUserIsOutAtOnce(t *testing.T) {
 	if got := s.as("suzhou", http.MethodGet, "/api/v1/session", nil); got.status != http.StatusUnauthorized {
 		t.Errorf("after being disabled: %d", got.status)
 	}
+	s.put(&schema.User{Login: "province", Name: "省", Role: provinceRegulator, Password: "x", Disabled: true}) // by another way than this API
+	if got := s.as("province", http.MethodGet, "/api/v1/session", nil); got.status != http.StatusUnauthorized {
+		t.Errorf("disabled, with a session that is left: %d", got.status)
+	}
 }
 
 func TestThrottle(t *testing.T) {
