@@ -211,7 +211,8 @@ func samples(i int) *schema.Command {
 func (c *cluster) agree(t testing.TB) store.LedgerHead {
 	t.Helper()
 	var seen []string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	const patience = 30 * time.Second // a leader waits up to 10 s before it tries one again that was long away
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		seen = seen[:0]
 		var head store.LedgerHead
 		want := c.leader(t).r.Stats().Last
@@ -384,7 +385,7 @@ func TestLaggingReplicaFetchesTheStore(t *testing.T) {
 	lagging.start(t)
 	select {
 	case <-lagging.r.Failed():
-	case <-time.After(15 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatalf("did not notice: %+v", lagging.r.Stats())
 	}
 	if err := lagging.r.Err(); !errors.Is(err, ErrBehind) {
