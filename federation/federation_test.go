@@ -14,6 +14,8 @@ import (
 	"dusthub/schema/rpc"
 	"dusthub/sync/lane"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -317,6 +319,8 @@ func TestLiveFramesSealToTheSameRoot(t *testing.T) {
 			}
 			partitionsEqual(t, ministry, jiangsu, n)
 			mended := false
+			ministry.wire.mu.Lock()
+			defer ministry.wire.mu.Unlock()
 			for _, m := range ministry.wire.out {
 				mended = mended || m.(*rpc.FromParent).GetWant() != nil
 			}
@@ -355,4 +359,60 @@ func TestAttachments(t *testing.T) {
 	if ministry.fed.Status().Children[0].Quarantined != 1 {
 		t.Error("status does not show it")
 	}
+}
+
+// TestSpoiledAnswersEndNothing: chunks that are no chunks, and content that is not what its digest says, are not taken in, and
+// the other lanes go on.
+func TestSpoiledAnswersEndNothing(t *testing.T) {
+	ministry, jiangsu, _ := pair(t)
+	length := testPartition.Milliseconds()
+	start := time.Now().UnixMilli()/length*length - 5*length
+	jiangsu.frame(samples(start, 60, 3)...)
+	jiangsu.tickAt(start + 3*length)
+	jiangsu.cut = uint64(len(jiangsu.log))
+	id := attach(t, jiangsu, []byte("a photo"))
+	jiangsu.sign()
+	spoil := func(m proto.Message) {
+		b, ok := m.(*rpc.FromChild)
+		if !ok {
+			return
+		}
+		for _, x := range b.GetBatch().GetSealed() {
+			if len(x.GetChunk()) > 0 {
+				x.Chunk[0] ^= 1
+			}
+		}
+		if x := b.GetBatch().GetBlob(); x != nil {
+			x.Data[0] ^= 1
+		}
+	}
+	ministry.wire.tamper = spoil
+	jiangsu.dial(ministry)
+	follows(t, ministry, jiangsu)
+	asked := ministry.fed.metrics.asked
+	value := func(c prometheus.Counter) float64 {
+		var m dto.Metric
+		must(t, c.Write(&m))
+		return m.GetCounter().GetValue()
+	}
+	count := func(what, outcome string) float64 { return value(asked.WithLabelValues("jiangsu", what, outcome)) }
+	eventually(t, "both are judged", func() bool {
+		return count(lane.Backfill, outcomeMissing) == 1 && count(lane.Attachments, outcomeMissing) == 1
+	})
+	mixed(jiangsu, 0, 2)
+	jiangsu.sign()
+	follows(t, ministry, jiangsu)
+	if ok, _ := ministry.store.HasBlob(id); ok || ministry.store.SampleCount("jiangsu") != 0 {
+		t.Error("what was spoiled was taken in")
+	}
+	if r := value(ministry.fed.metrics.refusals.WithLabelValues("jiangsu", lane.Backfill)); r != 0 {
+		t.Errorf("%v batches refused", r)
+	}
+	ministry.wire.mu.Lock()
+	ministry.wire.tamper = nil
+	ministry.wire.mu.Unlock()
+	jiangsu.disconnect()
+	jiangsu.dial(ministry)
+	partitionsEqual(t, ministry, jiangsu, 1)
+	eventually(t, "content arrives", func() bool { ok, err := ministry.store.HasBlob(id); return ok && err == nil })
 }

@@ -164,7 +164,10 @@ func (l *link) takeIn(ctx context.Context, in *schema.Inbound) (*schema.Position
 		}
 	}
 	if goOn {
-		if err := l.commit(ctx, in); err != nil {
+		err := l.commit(ctx, in)
+		if errors.Is(err, errRefused) && in.GetLane() == lane.Backfill {
+			l.mend.spoiled(in, err) // chunks that are no chunks must not end a stream that other lanes need
+		} else if err != nil {
 			return nil, err
 		}
 		l.metrics.taken(l.peer.Site, in.GetLane(), size)

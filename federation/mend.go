@@ -43,6 +43,7 @@ type question struct {
 	place
 	series map[uint32]bool // nil: digests were asked for
 	theirs []*schema.SealedSeries
+	bad    string      // why some of it could not be taken in
 	done   chan string // one reason why it is missing, empty when it is all here
 }
 
@@ -82,9 +83,22 @@ func (m *mender) after(in *schema.Inbound) {
 func (m *mender) closeQuestion(reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.partition != nil {
-		m.partition.done <- reason
+	if q := m.partition; q != nil {
+		if q.bad != "" {
+			reason = q.bad
+		}
+		q.done <- reason
 		m.partition = nil
+	}
+}
+
+// spoiled notes that the site refused a piece of the open question's answer.
+func (m *mender) spoiled(in *schema.Inbound, why error) {
+	m.l.log.Error("sealed series refused", "origin", in.GetOrigin(), "partition", in.GetPartition(), "err", why)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.partition != nil {
+		m.partition.bad = why.Error()
 	}
 }
 
