@@ -48,7 +48,7 @@ func pair(t *testing.T, n int, change func(seq uint64, item *schema.Item, c *sch
 	w := a.Begin(1, 1)
 	must(t, w.SetEpoch(epoch))
 	for i := range n {
-		_, err := w.Own(store.Change{Type: "Site", Key: fmt.Sprint("s", i), Record: &schema.Site{Id: fmt.Sprint("s", i)}})
+		_, err = w.Own(store.Change{Type: "Site", Key: fmt.Sprint("s", i), Record: &schema.Site{Id: fmt.Sprint("s", i)}})
 		must(t, err)
 	}
 	_, err = w.Frame("jiangsu", frame.Append(nil, samples))
