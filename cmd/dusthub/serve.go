@@ -286,7 +286,8 @@ func (s *site) portals(links *federation.Federation) error {
 func (s *site) replicas() []portal.Replica {
 	var out []portal.Replica
 	for _, r := range s.node.Replicas() {
-		out = append(out, portal.Replica{ID: r.ID, Addr: r.Raft, Leader: r.Leader, Self: r.Self, Voter: true})
+		state := map[bool]string{true: "online", false: "offline"}[r.Alive || r.Self]
+		out = append(out, portal.Replica{ID: r.ID, Address: r.Raft, Leader: r.Leader, Self: r.Self, State: state})
 	}
 	return out
 }
