@@ -70,8 +70,8 @@ const (
 	transportTimeout = 5 * time.Second // of one message between replicas
 	connectionPool   = 3               // connections kept to each replica
 	manifestsKept    = 2
-	enqueueTimeout   = 5 * time.Second       // until raft takes a command
-	commitTimeout    = 10 * time.Millisecond // until followers hear that the last command is committed
+	enqueueTimeout   = 5 * time.Second      // until raft takes a command
+	commitTimeout    = 5 * time.Millisecond // until followers hear that the last command is committed
 )
 
 func (o *Options) fill() error {
