@@ -68,8 +68,8 @@ func newJudged(t *testing.T) *site {
 	}
 	t.Cleanup(func() {
 		s.server.world.close()
-		if err := st.Close(); err != nil {
-			t.Error(err)
+		if bad := st.Close(); bad != nil {
+			t.Error(bad)
 		}
 	})
 	b, err := schema.Marshal(&schema.User{Login: "admin", Name: "管理员", Role: siteAdmin, Password: quickHash(t, rightPassword)})
