@@ -1,7 +1,7 @@
 // Walks the loop on a running demonstration, on the portals that people use, and takes pictures of every page.
 //
 // DUSTHUB_DEMO names a JSON file that tells where the demonstration is; without it the demonstration is started on free ports and
-// ended afterwards. The file: {"sites": [{"id", "regulator", "enterprise"}], "logins": {...}}.
+// ended afterwards. The file is what `dusthub demo --announce` writes: {"password", "sites": [{"id", "regulator", "enterprise", "login", "plants"}]}.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -10,13 +10,12 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { by, inspect, launch, logIn, open, photoFile, readJson, settle, shoot } from './browser.mjs'
 
-const BINARY = fileURLToPath(new URL('../../../bin/dusthub', import.meta.url))
+const BINARY = process.env.DUSTHUB ?? fileURLToPath(new URL('../../../bin/dusthub', import.meta.url))
 const START_MS = 90_000
 const STOP_MS = 15_000
 const ALARM_MS = 120_000 // incidents recur; a minute or two until one that is fresh
 const RETURN_MS = 150_000
 const TRIES = 4
-const REGULATORS = { ministry: 'bu01', jiangsu: 'ji01', shandong: 'sh01' }
 const complaints = []
 const seen = []
 const done = (what) => {
@@ -30,7 +29,7 @@ async function demonstration() {
   const dir = await mkdtemp(path.join(tmpdir(), 'dusthub-walk-'))
   const announce = path.join(dir, 'announce.json')
   const child = spawn(BINARY, ['demo', '--free-ports', '--dir', path.join(dir, 'data'), '--announce', announce], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'ignore', 'inherit'],
   })
   let ended = false
   const gone = new Promise((resolve) => {
@@ -62,15 +61,8 @@ async function demonstration() {
   return { demo: await readJson(announce), end }
 }
 
-/** Password of the demonstration's people, from whatever form the announcement has. */
-function passwordOf(demo) {
-  const logins = demo.logins ?? {}
-  const first = Array.isArray(logins) ? logins[0] : logins
-  return demo.password ?? first?.password ?? 'Dusthub-Demo-2026'
-}
-
 const site = (demo, id) => demo.sites.find((s) => s.id === id)
-const managerOf = (code) => `m${code.slice(8)}`
+const managerOf = (at, code) => at.plants?.find((p) => p.code === code)?.manager ?? `m${code.slice(8)}`
 
 /** An alarm that appears on the regulator's open list by itself and waits to be acknowledged. */
 async function freshAlarm(duty, known) {
@@ -118,7 +110,7 @@ async function closeIt(duty, base, id) {
 /** One alarm from its appearing to its closing. The demonstration's own people work too: where they were quicker, the next one. */
 async function alarmLoop(browser, province, password) {
   const duty = await open(browser, 'desk', complaints)
-  await logIn(duty, province.regulator, REGULATORS[province.id], password)
+  await logIn(duty, province.regulator, province.login, password)
   const known = []
   let last
   for (let i = 0; i < TRIES; i++) {
@@ -130,7 +122,7 @@ async function alarmLoop(browser, province, password) {
     done('an alarm came to the regulator without a reload')
     const plant = await open(browser, 'phone', complaints)
     try {
-      await logIn(plant, province.enterprise, managerOf(alarm.enterprise), password)
+      await logIn(plant, province.enterprise, managerOf(province, alarm.enterprise), password)
       await disposeOf(plant, province.enterprise, alarm.id)
       done('the plant acknowledged, disposed and fed back with a photo')
       await closeIt(duty, province.regulator, alarm.id)
@@ -149,7 +141,7 @@ async function alarmLoop(browser, province, password) {
 /** A warning in the hands of a plant: disposed and fed back. */
 async function warningLoop(browser, province, password) {
   const duty = await open(browser, 'desk', complaints)
-  await logIn(duty, province.regulator, REGULATORS[province.id], password)
+  await logIn(duty, province.regulator, province.login, password)
   const known = []
   let last
   for (let i = 0; i < TRIES; i++) {
@@ -168,7 +160,7 @@ async function warningLoop(browser, province, password) {
     known.push(warning.id)
     const plant = await open(browser, 'phone', complaints)
     try {
-      await logIn(plant, province.enterprise, managerOf(warning.enterprise), password)
+      await logIn(plant, province.enterprise, managerOf(province, warning.enterprise), password)
       await plant.goto(`${province.enterprise}/warnings/${encodeURIComponent(warning.id)}`)
       await plant.waitForSelector(by('composition'))
       await plant.click(by('warning-dispose'), { timeout: 8000 })
@@ -197,14 +189,14 @@ async function warningLoop(browser, province, password) {
 async function spotCheckLoop(browser, demo, province, enterprise, password) {
   const ministry = site(demo, 'ministry')
   const duty = await open(browser, 'desk', complaints)
-  await logIn(duty, ministry.regulator, REGULATORS.ministry, password)
+  await logIn(duty, ministry.regulator, ministry.login, password)
   await duty.goto(`${ministry.regulator}/enterprises/${enterprise}`)
   await duty.click(by('spot-check-new'))
   const title = `卸灰记录抽查 ${Date.now() % 100_000}`
   await duty.fill(by('spot-check-title'), title)
   await duty.fill(by('spot-check-text'), '请反馈本班卸灰记录')
   const plant = await open(browser, 'phone', complaints)
-  await logIn(plant, province.enterprise, managerOf(enterprise), password)
+  await logIn(plant, province.enterprise, managerOf(province, enterprise), password)
   await plant.goto(`${province.enterprise}/spot-checks`)
   await settle(plant)
   await duty.click(by('spot-check-submit'))
@@ -260,7 +252,8 @@ async function pictures(browser, prefix, base, login, password, pages) {
 const { demo, end } = await demonstration()
 const browser = await launch()
 try {
-  const password = passwordOf(demo)
+  const { password } = demo
+  const ministry = site(demo, 'ministry')
   const province = site(demo, 'jiangsu') ?? demo.sites.find((s) => s.id !== 'ministry')
   const [{ plant, alarm }, warning] = await Promise.all([
     alarmLoop(browser, province, password),
@@ -281,12 +274,12 @@ try {
     'spot-checks': '/spot-checks',
     federation: '/federation',
   }
-  await pictures(browser, 'ministry', site(demo, 'ministry').regulator, REGULATORS.ministry, password, regulator)
-  await pictures(browser, 'province', province.regulator, REGULATORS[province.id], password, {
+  await pictures(browser, 'ministry', ministry.regulator, ministry.login, password, regulator)
+  await pictures(browser, 'province', province.regulator, province.login, password, {
     overview: '/',
     federation: '/federation',
   })
-  await pictures(browser, 'enterprise', province.enterprise, managerOf(alarm.enterprise), password, {
+  await pictures(browser, 'enterprise', province.enterprise, managerOf(province, alarm.enterprise), password, {
     live: '/',
     alarms: '/alarms',
     alarm: alarmPath,

@@ -58,5 +58,8 @@ export function useText() {
     return has(key) ? t(key) : (fallback ?? value)
   }
 
-  return { t, has, code, locale }
+  /** Names one after another, as the language does it. */
+  const list = (names: readonly string[]): string => names.join(locale.value === 'zh' ? '、' : ', ')
+
+  return { t, has, code, list, locale }
 }
