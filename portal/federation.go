@@ -22,6 +22,7 @@ type Links struct {
 type ParentLink struct {
 	Site      string     `json:"site"`
 	Connected bool       `json:"connected"`
+	Error     string     `json:"error,omitempty" doc:"why it is not connected"`
 	Lanes     []LaneLink `json:"lanes"`
 }
 
