@@ -11,4 +11,7 @@ import (
 // A node is a site.
 var _ Site = (*node.Node)(nil)
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// raft leaves connections it has accepted to the other side to close.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/raft.(*NetworkTransport).handleConn"))
+}
