@@ -111,7 +111,8 @@ func New(opt Options) (*Federation, error) {
 	return f, nil
 }
 
-// Close ends every link, so that the server can stop.
+// Close ends every link, telling children to come again. Stop the server next: with ServerOptions it waits until nothing here
+// reads the store any more. Run ends with its context.
 func (f *Federation) Close() { f.close() }
 
 // Register serves rpc.Federation.
@@ -134,7 +135,7 @@ const (
 // connections noticed. allow may refuse peers with good certificates.
 func ServerOptions(id *pki.Identity, allow tlcp.Allow, log *slog.Logger) []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.Creds(tlcp.ServerCredentials(id, allow, log)),
+		grpc.Creds(tlcp.ServerCredentials(id, allow, log)), grpc.WaitForHandlers(true), // they read the store, which is closed next
 		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveWait}),

@@ -53,6 +53,8 @@ func (s *server) Exchange(stream fromChild) error {
 	return toStatus(s.f.serve(stream, peer))
 }
 
+var errClosing = status.Error(codes.Unavailable, "site is shutting down")
+
 func sitePeer(ctx context.Context) (tlcp.Peer, error) {
 	p, ok := tlcp.PeerFrom(ctx)
 	if !ok {
@@ -67,6 +69,7 @@ func sitePeer(ctx context.Context) (tlcp.Peer, error) {
 func (f *Federation) serve(stream fromChild, peer tlcp.Peer) error {
 	g := newGroup(stream.Context())
 	defer g.cancel(nil)
+	defer context.AfterFunc(f.closed, func() { g.cancel(errClosing) })()
 	messages := make(chan *rpc.FromChild)
 	go func() { g.cancel(read(g.ctx, stream.Recv, messages)) }() // ends when this function has returned, not before
 	hello, err := f.hello(g.ctx, messages, peer)
@@ -243,7 +246,6 @@ func (f *Federation) mayBring(site string, origins []string) error {
 // enter makes this stream the child's only one; an older one is ended first.
 func (f *Federation) enter(g *group, h *rpc.Hello, peer tlcp.Peer) (*child, func(), error) {
 	done := make(chan struct{})
-	stop := context.AfterFunc(f.closed, func() { g.cancel(status.Error(codes.Unavailable, "site is shutting down")) })
 	f.mu.Lock()
 	before := f.children[peer.Name]
 	c := &child{hello: h, notAfter: peer.NotAfter, seen: time.Now(), stop: g.cancel, done: done}
@@ -253,7 +255,6 @@ func (f *Federation) enter(g *group, h *rpc.Hello, peer tlcp.Peer) (*child, func
 	leave := func() {
 		g.cancel(nil)
 		g.wg.Wait()
-		stop()
 		f.mu.Lock()
 		c.link = nil
 		f.metrics.link(peer.Name, f.children[peer.Name] != c)
