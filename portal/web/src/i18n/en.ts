@@ -135,6 +135,8 @@ export const en: Messages = {
     unit: '',
     items: '',
     clear: 'Back up',
+    noTrend: 'No history yet',
+    noTrendHint: 'Shown after the first hour.',
     mapFailed: 'The map could not be loaded',
   },
   alarm: {
@@ -486,6 +488,8 @@ export const en: Messages = {
     connected: 'Connected',
     disconnected: 'Not connected',
     lanes: 'Lanes',
+    up: 'up',
+    down: 'down',
     lane: { events: 'Ledger', live: 'Live samples', backfill: 'Back-fill', attachments: 'Attachments' },
     position: 'Confirmed',
     head: 'Newest',

@@ -133,6 +133,8 @@ export const zh = {
     unit: '家',
     items: '条',
     clear: '返回上级',
+    noTrend: '暂无变化记录',
+    noTrendHint: '运行满一小时后显示。',
     mapFailed: '地图未能加载',
   },
   alarm: {
@@ -484,6 +486,8 @@ export const zh = {
     connected: '已连接',
     disconnected: '未连接',
     lanes: '同步通道',
+    up: '上报',
+    down: '下达',
     lane: { events: '业务账本', live: '实时数据', backfill: '补传', attachments: '附件' },
     position: '已确认',
     head: '本级最新',

@@ -41,3 +41,17 @@ export function useLivePlant(code: string, base: ShallowRef<PlantView | undefine
 export function collectorsOf(plant: PlantView | undefined): CollectorView[] {
   return (plant?.systems ?? []).flatMap((s) => s.collectors ?? [])
 }
+
+// The order in which readings matter to somebody who looks: what can explode first, then what runs.
+const ORDER = ['T01', 'P01', 'K01', 'L01', 'F01', 'Q01', 'S01', 'S02', 'B01', 'E01', 'H01', 'R01', 'R02', 'A01']
+const place = (kind: string): number => {
+  const i = ORDER.indexOf(kind)
+  return i < 0 ? ORDER.length : i
+}
+
+/** A collector's readings, the telling ones first. */
+export function inOrder(metrics: readonly MetricView[] | undefined): MetricView[] {
+  return [...(metrics ?? [])].sort(
+    (a, b) => place(a.metric.kind) - place(b.metric.kind) || a.metric.code.localeCompare(b.metric.code),
+  )
+}
