@@ -77,6 +77,7 @@ type poller struct {
 	open   bool
 	next   time.Time // not to be opened before
 	wait   time.Duration
+	at     int64 // ms, of the last reading
 	lost   atomic.Bool
 	take   func(*rpc.Samples) error
 	m      *metrics
@@ -150,8 +151,9 @@ func (p *poller) read(now time.Time) (*rpc.Samples, error) {
 	}
 	batch := &rpc.Samples{}
 	var failed error
+	p.at = max(now.UnixMilli(), p.at+1) // two polls are two readings, however late the first was
 	for _, g := range p.groups {
-		if err := p.group(g, now.UnixMilli(), batch); err != nil {
+		if err := p.group(g, p.at, batch); err != nil {
 			failed = fmt.Errorf("read %s %d to %d: %w", g.register, g.address, int(g.address)+g.length-1, err)
 			if !answered(err) {
 				break

@@ -257,7 +257,9 @@ func TestSamples(t *testing.T) {
 	w := newWorld(t)
 	b := w.border.Store.Begin(1, 1)
 	must(t, b.SetPosition(&schema.Position{From: "jiangsu", Origin: "jiangsu", Epoch: epoch, Lane: lane.Live, Seq: 10}), b.Commit())
-	f := func(index uint64, n int) *schema.LiveFrame { return &schema.LiveFrame{Index: index, Frame: make([]byte, n)} }
+	f := func(index uint64, n int) *schema.LiveFrame {
+		return &schema.LiveFrame{Index: index, Frame: make([]byte, n)}
+	}
 	liveOf := func(last uint64, frames ...*schema.LiveFrame) *schema.Inbound {
 		return &schema.Inbound{Origin: "jiangsu", Epoch: epoch, Lane: lane.Live, Frames: frames, Last: last}
 	}
