@@ -40,6 +40,7 @@ func main() {
 	kongplete.Complete(parser)
 	run, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
+	run.BindTo(takeStdout(), (*io.Writer)(nil))
 	if err := run.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "dusthub:", err)
 		stop()
@@ -47,11 +48,21 @@ func main() {
 	}
 }
 
+// takeStdout gives what commands print to. os.Stdout itself leads nowhere from here on: the TLCP library prints failed
+// handshakes there, which are logged anyway, and a caller reads our output as JSON.
+func takeStdout() io.Writer {
+	out := os.Stdout
+	if nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stdout = nowhere
+	}
+	return out
+}
+
 type versionCmd struct{}
 
 // Run prints the versions.
-func (versionCmd) Run() error {
-	_, err := fmt.Printf("dusthub %s\nschema %s\n", version, schema.Version)
+func (versionCmd) Run(out io.Writer) error {
+	_, err := fmt.Fprintf(out, "dusthub %s\nschema %s\n", version, schema.Version)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -45,17 +46,18 @@ type configCmd struct {
 type configPrintCmd struct{ configFlags }
 
 // Run prints the configuration in force.
-func (c *configPrintCmd) Run() error {
+func (c *configPrintCmd) Run(out io.Writer) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
-	return cfg.Print(os.Stdout)
+	return cfg.Print(out)
 }
 
 type serveCmd struct{ configFlags }
 
-// Run runs one replica until the process is told to stop.
+// Run runs one replica until the process is told to stop. A replica that was away for longer than the others keep their
+// log begins anew, and then fetches their state.
 func (c *serveCmd) Run(ctx context.Context) error {
 	cfg, err := c.load()
 	if err != nil {
@@ -65,6 +67,16 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for {
+		err := serve(ctx, cfg, log)
+		if !errors.Is(err, node.ErrRestart) || ctx.Err() != nil {
+			return err
+		}
+		log.Warn("beginning anew, to fetch the state of the other replicas", "err", err)
+	}
+}
+
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	n, err := node.Open(ctx, cfg, log)
 	if err != nil {
 		return err

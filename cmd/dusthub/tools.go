@@ -26,8 +26,8 @@ type demoCmd struct {
 }
 
 // Run runs the demonstration until Ctrl-C.
-func (c *demoCmd) Run(ctx context.Context) error {
-	opt := demo.Options{Dir: c.Dir, Reset: c.Reset, FreePorts: c.FreePorts, Check: c.Check, Announce: c.Announce, Out: os.Stdout}
+func (c *demoCmd) Run(ctx context.Context, out io.Writer) error {
+	opt := demo.Options{Dir: c.Dir, Reset: c.Reset, FreePorts: c.FreePorts, Check: c.Check, Announce: c.Announce, Out: out}
 	if !c.Check {
 		return demo.Run(ctx, opt)
 	}
@@ -53,7 +53,7 @@ type collectCmd struct {
 }
 
 // Run runs the gateway until the process is told to stop, or the file is sent.
-func (c *collectCmd) Run(ctx context.Context) error {
+func (c *collectCmd) Run(ctx context.Context, out io.Writer) error {
 	log, err := newLogger(os.Stderr, c.LogLevel, "text")
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (c *collectCmd) Run(ctx context.Context) error {
 	}
 	cfg.Logger = log
 	report, err := collect.Replay(ctx, cfg)
-	return errors.Join(err, printJSON(os.Stdout, report))
+	return errors.Join(err, printJSON(out, report))
 }
 
 type verifyCmd struct {
@@ -85,7 +85,7 @@ type verifyCmd struct {
 }
 
 // Run compares two sites; it fails when they differ.
-func (c *verifyCmd) Run(ctx context.Context) error {
+func (c *verifyCmd) Run(ctx context.Context, out io.Writer) error {
 	id, err := pki.LoadIdentity(c.Identity)
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (c *verifyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := printJSON(os.Stdout, report); err != nil {
+	if err := printJSON(out, report); err != nil {
 		return err
 	}
 	if !report.Equal() {

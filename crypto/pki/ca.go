@@ -124,7 +124,7 @@ func (ca *CA) issue(dir, name, unit string, hosts []string, from time.Time, life
 	if err != nil {
 		return fmt.Errorf("read CA certificate: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, caCert), b, publicMode); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, caCert), b, publicMode); err != nil { //nolint:gosec // the operator says where
 		return fmt.Errorf("write CA certificate: %w", err)
 	}
 	return nil
@@ -187,7 +187,7 @@ func toTJ(k *sm.PrivateKey) (*sm2.PrivateKey, error) {
 	out.Curve = curve
 	point := k.Public().Point()
 	out.X, out.Y = new(big.Int).SetBytes(point[1:33]), new(big.Int).SetBytes(point[33:])
-	if !curve.IsOnCurve(out.X, out.Y) {
+	if !curve.IsOnCurve(out.X, out.Y) { //nolint:staticcheck // crypto/ecdh does not know SM2's curve
 		return nil, fmt.Errorf("%w: key is not on the SM2 curve", sm.ErrInput)
 	}
 	return out, nil
@@ -198,7 +198,7 @@ func publicPoint(c *x509.Certificate) ([]byte, error) {
 	var x, y *big.Int
 	switch k := c.PublicKey.(type) {
 	case *ecdsa.PublicKey:
-		x, y = k.X, k.Y
+		x, y = k.X, k.Y //nolint:staticcheck // PublicKey.Bytes refuses SM2's curve
 	case *sm2.PublicKey:
 		x, y = k.X, k.Y
 	default:

@@ -10,7 +10,7 @@ import (
 
 // Password hashes are pbkdf2-hmac-sm3$iterations$salt$hash, salt and hash in base64url (GB/T 22239-2019 8.1.4.1).
 const (
-	passwordScheme     = "pbkdf2-hmac-sm3"
+	passwordScheme     = "pbkdf2-hmac-sm3" //nolint:gosec // the name of a method, no secret
 	passwordIterations = 100_000
 	maxIterations      = 10_000_000
 	saltSize           = 16

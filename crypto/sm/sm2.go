@@ -92,8 +92,8 @@ func (p *PrivateKey) Public() *PublicKey { return &PublicKey{&p.key.PublicKey} }
 func (p *PublicKey) Point() []byte {
 	out := make([]byte, 1+2*scalarSize)
 	out[0] = 4
-	p.key.X.FillBytes(out[1 : 1+scalarSize])
-	p.key.Y.FillBytes(out[1+scalarSize:])
+	p.key.X.FillBytes(out[1 : 1+scalarSize]) //nolint:staticcheck // PublicKey.Bytes refuses SM2's curve
+	p.key.Y.FillBytes(out[1+scalarSize:])    //nolint:staticcheck // as above
 	return out
 }
 

@@ -85,7 +85,7 @@ func TestSM2OtherOracle(t *testing.T) {
 	other.X, other.Y = new(big.Int).SetBytes(point[1:33]), new(big.Int).SetBytes(point[33:])
 	msg := []byte("粉尘涉爆")
 	sig, err := key.Sign(msg)
-	if err != nil || !other.PublicKey.Verify(msg, sig) {
+	if err != nil || !other.Verify(msg, sig) {
 		t.Errorf("the other library does not verify ours: %v", err)
 	}
 	theirs, err := other.Sign(nil, msg, nil)

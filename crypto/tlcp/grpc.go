@@ -72,7 +72,7 @@ func info(c *Conn) AuthInfo {
 }
 
 func (t *transport) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: protocol, ServerName: t.site}
+	return credentials.ProtocolInfo{SecurityProtocol: protocol}
 }
 
 func (t *transport) Clone() credentials.TransportCredentials { c := *t; return &c }

@@ -125,7 +125,7 @@ func (r *run) play(ctx context.Context) error {
 // interrupted makes nothing of an error that only came because somebody pressed Ctrl-C.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // a part that was told to stop complains that it was stopped
 	}
 	return err
 }
@@ -232,10 +232,11 @@ func (r *run) stop() error {
 		})
 	}
 	group.Wait()
+	err := errors.Join(errs...)
 	for _, p := range r.plcs {
-		errs = append(errs, p.Stop())
+		err = errors.Join(err, p.Stop())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 func (r *run) welcome(took time.Duration) {

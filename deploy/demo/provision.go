@@ -15,7 +15,7 @@ import (
 )
 
 // Password of every person of the demonstration. They exist on loopback only.
-const Password = "Dusthub-Demo-2026"
+const Password = "Dusthub-Demo-2026" //nolint:gosec // known to everybody
 
 type object = map[string]any
 
@@ -152,7 +152,7 @@ func credentials(ctx context.Context, dir string, admins map[string]*session, al
 		}
 		known[p.GatewayCode()] = c
 	}
-	b, err := json.Marshal(known)
+	b, err := json.Marshal(known) //nolint:gosec // the simulators' own credentials, kept readable by their owner only
 	if err != nil {
 		return nil, fmt.Errorf("encode credentials: %w", err)
 	}

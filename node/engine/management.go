@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"dusthub/node/engine/risk"
@@ -238,6 +239,12 @@ func protects(measures []string) bool {
 	return false
 }
 
+// Kinds of metrics the floor rules F1 and F3 look at (domain 6.2).
+var (
+	f1Kinds      = []string{"T01", "S01", "Q01", "L01", "F01"}
+	barrierKinds = []string{"T01", "P01", "K01", "S01", "L01", "F01", "Q01"}
+)
+
 // floors lists the floor rules that hold now (domain 6.2).
 func (e *Engine) floors(p *plant) []risk.Held {
 	var out []risk.Held
@@ -253,10 +260,10 @@ func (e *Engine) floors(p *plant) []risk.Held {
 		if a.GetLevel() < 2 {
 			continue
 		}
-		if open && e.st.GetNow()-a.GetRaised() >= f1.After.Ms() && strings.Contains("T01 S01 Q01 L01 F01", a.GetKind()) && a.GetKind() != "" {
+		if open && e.st.GetNow()-a.GetRaised() >= f1.After.Ms() && slices.Contains(f1Kinds, a.GetKind()) {
 			hold("F1", a.GetId())
 		}
-		if a.GetCondition() == active && strings.Contains("T01 P01 K01 S01 L01 F01 Q01", a.GetKind()) && a.GetKind() != "" {
+		if a.GetCondition() == active && slices.Contains(barrierKinds, a.GetKind()) {
 			if other, ok := grave[a.GetSystem()]; ok && other != a.GetKind() {
 				hold("F3", a.GetId())
 			}

@@ -15,15 +15,14 @@ import (
 // Batch gathers everything one command changes; Commit writes it at once with the command's index. Samples are in memory already
 // when they are added: the machine is the only writer, and a failure to commit ends the program.
 type Batch struct {
-	s       *Store
-	b       *pebble.Batch
-	index   uint64
-	now     int64
-	heads   map[string]LedgerHead // ledgers that grew
-	rows    []Row                 // rows written, for those who watch
-	marksH  bool
-	epoch   uint64
-	origins []string // new ones
+	s      *Store
+	b      *pebble.Batch
+	index  uint64
+	now    int64
+	heads  map[string]LedgerHead // ledgers that grew
+	rows   []Row                 // rows written, for those who watch
+	marksH bool
+	epoch  uint64
 }
 
 // ErrGap says that a foreign ledger item does not follow the one before it.

@@ -107,7 +107,6 @@ type seriesID uint64
 
 func idOf(origin uint16, series uint32) seriesID { return seriesID(origin)<<32 | seriesID(series) }
 func (id seriesID) origin() uint16               { return uint16(id >> 32) }
-func (id seriesID) series() uint32               { return uint32(id) }
 
 func seriesKey(id seriesID) []byte { return appendUint([]byte{keySeries}, uint64(id)) }
 

@@ -8,6 +8,7 @@ import (
 	"dusthub/crypto/chain"
 	"dusthub/schema"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/emmansun/gmsm/sm3"
 	"google.golang.org/protobuf/proto"
 )
@@ -80,24 +81,27 @@ func (s *Store) Signed(origin string, epoch, upTo uint64) (*schema.Checkpoint, b
 	if upTo != 0 {
 		to = signedKey(origin, epoch, upTo+1)
 	}
-	it, err := s.db.NewIter(nil)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: to})
 	if err != nil {
 		return nil, false, fmt.Errorf("read checkpoints: %w", err)
 	}
-	defer it.Close()
-	it.SetBounds(prefix, to)
-	if !it.Last() {
-		return nil, false, nil
+	var c *schema.Checkpoint
+	if it.Last() {
+		c, err = signedAt(it)
 	}
-	v, err := it.ValueAndErr()
-	if err != nil {
+	if err := errors.Join(err, it.Close()); err != nil {
 		return nil, false, fmt.Errorf("read checkpoint: %w", err)
 	}
-	c := &schema.Checkpoint{}
-	if err := proto.Unmarshal(v, c); err != nil {
-		return nil, false, fmt.Errorf("stored checkpoint: %w", err)
+	return c, c != nil, nil
+}
+
+func signedAt(it *pebble.Iterator) (*schema.Checkpoint, error) {
+	v, err := it.ValueAndErr()
+	if err != nil {
+		return nil, err
 	}
-	return c, true, nil
+	c := &schema.Checkpoint{}
+	return c, proto.Unmarshal(v, c)
 }
 
 // Position is how far a lane has been taken in.

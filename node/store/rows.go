@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dusthub/schema"
@@ -212,7 +213,7 @@ func (s *Store) walk(ctx context.Context, q Query, visit func(key []byte, row fu
 		if q.Desc {
 			to = cursor
 		} else {
-			from = append(cursor, 0)
+			from = slices.Concat(cursor, []byte{0}) // the first key after it
 		}
 	}
 	snap := s.db.NewSnapshot()

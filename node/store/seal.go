@@ -9,6 +9,7 @@ import (
 	"dusthub/crypto/chain"
 	"dusthub/schema"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/emmansun/gmsm/sm3"
 )
 
@@ -207,26 +208,26 @@ func (b *Batch) putChunk(id seriesID, p *part) error {
 // leaves are the leaf digests of a partition of an origin, in order of series, and how many samples they cover.
 func (b *Batch) leaves(origin uint16, start int64) ([]chain.Digest, uint64, error) {
 	from := chunkKey(keyChunk, start, idOf(origin, 0))
-	it, err := b.b.NewIter(nil)
+	it, err := b.b.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: after(from[:len(from)-4])})
 	if err != nil {
 		return nil, 0, fmt.Errorf("read chunks: %w", err)
 	}
-	defer it.Close()
-	it.SetBounds(from, after(from[:len(from)-4]))
 	var out []chain.Digest
 	samples := uint64(0)
-	for ok := it.First(); ok; ok = it.Next() {
-		v, err := it.ValueAndErr()
-		if err != nil {
-			return nil, 0, fmt.Errorf("read chunks: %w", err)
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		var v []byte
+		if v, err = it.ValueAndErr(); err == nil && len(v) < chain.Size+2 {
+			err = errChunk
 		}
-		if len(v) < chain.Size+2 {
-			return nil, 0, errChunk
+		if err == nil {
+			k := it.Key()
+			out = append(out, leaf(binary.BigEndian.Uint32(k[len(k)-4:]), chain.Digest(v[:chain.Size])))
+			n, _ := binary.Uvarint(v[chain.Size+2:])
+			samples += n
 		}
-		k := it.Key()
-		out = append(out, leaf(binary.BigEndian.Uint32(k[len(k)-4:]), chain.Digest(v[:chain.Size])))
-		n, _ := binary.Uvarint(v[chain.Size+2:])
-		samples += n
+	}
+	if err := errors.Join(err, it.Close()); err != nil {
+		return nil, 0, fmt.Errorf("read chunks: %w", err)
 	}
 	return out, samples, nil
 }

@@ -279,9 +279,6 @@ func (s *Store) Points(ctx context.Context, ref SeriesRef, from, to int64, fn fu
 	return nil
 }
 
-// maxPartitions bounds how many partitions a read by keys tries one by one; beyond, it looks which there are.
-const maxPartitions = 2000
-
 // partsOf gathers copies of a series' samples by partition: heads from memory, the others from chunks. Heads are taken
 // first: a partition that seals meanwhile is seen in its head.
 func (s *Store) partsOf(ctx context.Context, id seriesID, from, to int64) ([]*part, error) {

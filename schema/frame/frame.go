@@ -102,7 +102,7 @@ func Append(dst []byte, samples []Sample) []byte {
 	})
 	runs := 0
 	for i := range samples {
-		if i == 0 || samples[i].Series != samples[i-1].Series {
+		if i == 0 || samples[i].Series != samples[i-1].Series { //nolint:gosec // i is above 0 there
 			runs++
 		}
 	}

@@ -36,7 +36,7 @@ type Machine struct {
 
 // NewMachine makes the physics of a unit; seed makes plants differ, the same seed always gives the same plant.
 func NewMachine(u Unit, seed uint64) *Machine {
-	rnd := rand.New(rand.NewPCG(seed, 0xd057))
+	rnd := rand.New(rand.NewPCG(seed, 0xd057)) //nolint:gosec // noise of physics that is to be the same every time
 	return &Machine{unit: u, rnd: rnd, phase: time.Duration(rnd.Int64N(int64(ShiftCycle))), hopper: 24, level: 1.2, cake: 0.2 + 0.3*rnd.Float64()}
 }
 
