@@ -11,7 +11,7 @@ func (r *Replica) followLeadership() {
 		select {
 		case leads := <-r.raft.LeaderCh():
 			if leads {
-				leads = r.raft.Barrier(0).Error() == nil
+				leads = r.settled(r.raft.Barrier(0)) == nil
 			}
 			r.announce(leads)
 		case <-r.closed:

@@ -109,7 +109,7 @@ func (r *Replica) lead(ctx context.Context, cmd *schema.Command) (*schema.Result
 		return nil, err
 	}
 	future := r.raft.Apply(data, enqueueTimeout)
-	if err := future.Error(); err != nil {
+	if err := r.settled(future); err != nil {
 		return nil, r.fromRaft(err)
 	}
 	switch out := future.Response().(type) {
@@ -119,6 +119,19 @@ func (r *Replica) lead(ctx context.Context, cmd *schema.Command) (*schema.Result
 		return nil, out
 	default:
 		return nil, fmt.Errorf("command at %d was not applied", future.Index())
+	}
+}
+
+// settled waits until raft has dealt with what it was given, or this replica closes. Raft alone must not be waited for: what
+// lies in its buffered queue (BatchApplyCh) when it shuts down is never answered.
+func (r *Replica) settled(f raft.Future) error {
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }()
+	select {
+	case err := <-done:
+		return err
+	case <-r.closed:
+		return raft.ErrRaftShutdown
 	}
 }
 

@@ -497,3 +497,19 @@ func BenchmarkPropose(b *testing.B) {
 		})
 	}
 }
+
+// silence is a future that raft never answers.
+type silence struct{}
+
+func (silence) Error() error { select {} }
+
+// TestClosedInMidQueue: a command that lay in raft's queue when it shut down is never answered, and holds up nobody.
+func TestClosedInMidQueue(t *testing.T) {
+	r := &Replica{closed: make(chan struct{})}
+	ended := make(chan error)
+	go func() { ended <- r.settled(silence{}) }()
+	close(r.closed)
+	if err := r.fromRaft(<-ended); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
