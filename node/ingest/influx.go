@@ -39,7 +39,7 @@ func (in *Intake) parseLines(b *Batch, r *http.Request, body []byte) error {
 			continue
 		}
 		if err := parseLine(line, &p); err != nil {
-			b.bad(violation(b.Where, at, "", ruleForm, line, err.Error()))
+			b.bad(violation(b.Where, at, "", ruleForm, line, "line protocol: "+err.Error()))
 			continue
 		}
 		stamp := now
