@@ -79,7 +79,8 @@ generate: proto ## write generated pages anew
 
 .PHONY: proto
 proto: ## regenerate Go code from schema/proto with pinned tools
-	@mkdir -p bin/tools && cd tools/proto && GOBIN=$(CURDIR)/bin/tools go install tool
+	@mkdir -p bin/tools && GOBIN=$(CURDIR)/bin/tools go install google.golang.org/protobuf/cmd/protoc-gen-go
+	@cd tools/proto && GOBIN=$(CURDIR)/bin/tools go install tool
 	@PATH=$(CURDIR)/bin/tools:$$PATH buf lint && PATH=$(CURDIR)/bin/tools:$$PATH buf generate
 
 .PHONY: tables
