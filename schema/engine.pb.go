@@ -217,6 +217,9 @@ type PlantState struct {
 	Level         string                 `protobuf:"bytes,13,opt,name=level,proto3" json:"level,omitempty"`
 	LevelSince    int64                  `protobuf:"varint,14,opt,name=level_since,json=levelSince,proto3" json:"level_since,omitempty"`
 	LowSince      int64                  `protobuf:"varint,15,opt,name=low_since,json=lowSince,proto3" json:"low_since,omitempty"` // since when the index asks for a lower level, 0: it does not
+	Shelves       []*Shelf               `protobuf:"bytes,16,rep,name=shelves,proto3" json:"shelves,omitempty"`                    // not ended
+	Combined      []*CombinedState       `protobuf:"bytes,17,rep,name=combined,proto3" json:"combined,omitempty"`
+	Hazards       []*Hazard              `protobuf:"bytes,18,rep,name=hazards,proto3" json:"hazards,omitempty"` // not closed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -354,6 +357,27 @@ func (x *PlantState) GetLowSince() int64 {
 		return x.LowSince
 	}
 	return 0
+}
+
+func (x *PlantState) GetShelves() []*Shelf {
+	if x != nil {
+		return x.Shelves
+	}
+	return nil
+}
+
+func (x *PlantState) GetCombined() []*CombinedState {
+	if x != nil {
+		return x.Combined
+	}
+	return nil
+}
+
+func (x *PlantState) GetHazards() []*Hazard {
+	if x != nil {
+		return x.Hazards
+	}
+	return nil
 }
 
 type GatewayWatch struct {
@@ -510,6 +534,8 @@ type PointState struct {
 	Changed       int64                  `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"` // ms: a digital state took its value
 	Rules         []*RuleState           `protobuf:"bytes,7,rep,name=rules,proto3" json:"rules,omitempty"`
 	Raised        []int64                `protobuf:"varint,8,rep,packed,name=raised,proto3" json:"raised,omitempty"` // ms: alarms of the last hour
+	Pulses        []int64                `protobuf:"varint,9,rep,packed,name=pulses,proto3" json:"pulses,omitempty"` // ms: when a spark detector rose, of the last minute
+	Anchors       []*Anchor              `protobuf:"bytes,10,rep,name=anchors,proto3" json:"anchors,omitempty"`      // values to measure the rate of change from, oldest first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -600,6 +626,20 @@ func (x *PointState) GetRaised() []int64 {
 	return nil
 }
 
+func (x *PointState) GetPulses() []int64 {
+	if x != nil {
+		return x.Pulses
+	}
+	return nil
+}
+
+func (x *PointState) GetAnchors() []*Anchor {
+	if x != nil {
+		return x.Anchors
+	}
+	return nil
+}
+
 type RuleState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
@@ -607,6 +647,7 @@ type RuleState struct {
 	Clear         int64                  `protobuf:"varint,3,opt,name=clear,proto3" json:"clear,omitempty"` // ms: a raised condition no longer holds
 	Alarm         string                 `protobuf:"bytes,4,opt,name=alarm,proto3" json:"alarm,omitempty"`  // id of the alarm while its condition is active
 	Wrote         int64                  `protobuf:"varint,5,opt,name=wrote,proto3" json:"wrote,omitempty"` // ms: the alarm's record was last written for a new peak
+	Grave         bool                   `protobuf:"varint,6,opt,name=grave,proto3" json:"grave,omitempty"` // the alarm became grave by lasting
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -676,6 +717,118 @@ func (x *RuleState) GetWrote() int64 {
 	return 0
 }
 
+func (x *RuleState) GetGrave() bool {
+	if x != nil {
+		return x.Grave
+	}
+	return false
+}
+
+type Anchor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"` // ms
+	Value         float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Anchor) Reset() {
+	*x = Anchor{}
+	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Anchor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Anchor) ProtoMessage() {}
+
+func (x *Anchor) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Anchor.ProtoReflect.Descriptor instead.
+func (*Anchor) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Anchor) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Anchor) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// CombinedState is a combined rule and where it stands.
+type CombinedState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rule          *CombinedRule          `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	State         *RuleState             `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CombinedState) Reset() {
+	*x = CombinedState{}
+	mi := &file_dusthub_v1_engine_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CombinedState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CombinedState) ProtoMessage() {}
+
+func (x *CombinedState) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_engine_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CombinedState.ProtoReflect.Descriptor instead.
+func (*CombinedState) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CombinedState) GetRule() *CombinedRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *CombinedState) GetState() *RuleState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 type PlanWatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Plan          *CleaningPlan          `protobuf:"bytes,1,opt,name=plan,proto3" json:"plan,omitempty"`
@@ -687,7 +840,7 @@ type PlanWatch struct {
 
 func (x *PlanWatch) Reset() {
 	*x = PlanWatch{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +852,7 @@ func (x *PlanWatch) String() string {
 func (*PlanWatch) ProtoMessage() {}
 
 func (x *PlanWatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[7]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +865,7 @@ func (x *PlanWatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanWatch.ProtoReflect.Descriptor instead.
 func (*PlanWatch) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{7}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PlanWatch) GetPlan() *CleaningPlan {
@@ -750,7 +903,7 @@ type Remembered struct {
 
 func (x *Remembered) Reset() {
 	*x = Remembered{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[8]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +915,7 @@ func (x *Remembered) String() string {
 func (*Remembered) ProtoMessage() {}
 
 func (x *Remembered) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[8]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +928,7 @@ func (x *Remembered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remembered.ProtoReflect.Descriptor instead.
 func (*Remembered) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{8}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Remembered) GetSystem() string {
@@ -834,7 +987,7 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x06plants\x18\v \x03(\v2\x16.dusthub.v1.PlantStateR\x06plants\"J\n" +
 	"\vIssuedCheck\x12+\n" +
 	"\x05check\x18\x01 \x01(\v2\x15.dusthub.v1.SpotCheckR\x05check\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\tR\x02to\"\xae\x05\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\"\xc0\x06\n" +
 	"\n" +
 	"PlantState\x126\n" +
 	"\n" +
@@ -857,7 +1010,10 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x05level\x18\r \x01(\tR\x05level\x12\x1f\n" +
 	"\vlevel_since\x18\x0e \x01(\x03R\n" +
 	"levelSince\x12\x1b\n" +
-	"\tlow_since\x18\x0f \x01(\x03R\blowSince\"\xd7\x01\n" +
+	"\tlow_since\x18\x0f \x01(\x03R\blowSince\x12+\n" +
+	"\ashelves\x18\x10 \x03(\v2\x11.dusthub.v1.ShelfR\ashelves\x125\n" +
+	"\bcombined\x18\x11 \x03(\v2\x19.dusthub.v1.CombinedStateR\bcombined\x12,\n" +
+	"\ahazards\x18\x12 \x03(\v2\x12.dusthub.v1.HazardR\ahazards\"\xd7\x01\n" +
 	"\fGatewayWatch\x12-\n" +
 	"\agateway\x18\x01 \x01(\v2\x13.dusthub.v1.GatewayR\agateway\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x03R\x05first\x12\x14\n" +
@@ -868,7 +1024,7 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\aoutages\x18\a \x03(\v2\x12.dusthub.v1.OutageR\aoutages\"0\n" +
 	"\x06Outage\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\x03R\x05start\x12\x10\n" +
-	"\x03end\x18\x02 \x01(\x03R\x03end\"\xed\x01\n" +
+	"\x03end\x18\x02 \x01(\x03R\x03end\"\xb3\x02\n" +
 	"\n" +
 	"PointState\x12*\n" +
 	"\x06metric\x18\x01 \x01(\v2\x12.dusthub.v1.MetricR\x06metric\x12\x12\n" +
@@ -878,13 +1034,23 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x04seen\x18\x05 \x01(\x03R\x04seen\x12\x18\n" +
 	"\achanged\x18\x06 \x01(\x03R\achanged\x12+\n" +
 	"\x05rules\x18\a \x03(\v2\x15.dusthub.v1.RuleStateR\x05rules\x12\x16\n" +
-	"\x06raised\x18\b \x03(\x03R\x06raised\"w\n" +
+	"\x06raised\x18\b \x03(\x03R\x06raised\x12\x16\n" +
+	"\x06pulses\x18\t \x03(\x03R\x06pulses\x12,\n" +
+	"\aanchors\x18\n" +
+	" \x03(\v2\x12.dusthub.v1.AnchorR\aanchors\"\x8d\x01\n" +
 	"\tRuleState\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x14\n" +
 	"\x05clear\x18\x03 \x01(\x03R\x05clear\x12\x14\n" +
 	"\x05alarm\x18\x04 \x01(\tR\x05alarm\x12\x14\n" +
-	"\x05wrote\x18\x05 \x01(\x03R\x05wrote\"c\n" +
+	"\x05wrote\x18\x05 \x01(\x03R\x05wrote\x12\x14\n" +
+	"\x05grave\x18\x06 \x01(\bR\x05grave\"2\n" +
+	"\x06Anchor\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\"j\n" +
+	"\rCombinedState\x12,\n" +
+	"\x04rule\x18\x01 \x01(\v2\x18.dusthub.v1.CombinedRuleR\x04rule\x12+\n" +
+	"\x05state\x18\x02 \x01(\v2\x15.dusthub.v1.RuleStateR\x05state\"c\n" +
 	"\tPlanWatch\x12,\n" +
 	"\x04plan\x18\x01 \x01(\v2\x18.dusthub.v1.CleaningPlanR\x04plan\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x12\n" +
@@ -909,59 +1075,70 @@ func file_dusthub_v1_engine_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_engine_proto_rawDescData
 }
 
-var file_dusthub_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_dusthub_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_dusthub_v1_engine_proto_goTypes = []any{
-	(*EngineState)(nil),  // 0: dusthub.v1.EngineState
-	(*IssuedCheck)(nil),  // 1: dusthub.v1.IssuedCheck
-	(*PlantState)(nil),   // 2: dusthub.v1.PlantState
-	(*GatewayWatch)(nil), // 3: dusthub.v1.GatewayWatch
-	(*Outage)(nil),       // 4: dusthub.v1.Outage
-	(*PointState)(nil),   // 5: dusthub.v1.PointState
-	(*RuleState)(nil),    // 6: dusthub.v1.RuleState
-	(*PlanWatch)(nil),    // 7: dusthub.v1.PlanWatch
-	(*Remembered)(nil),   // 8: dusthub.v1.Remembered
-	(*RiskModel)(nil),    // 9: dusthub.v1.RiskModel
-	(*SpotCheck)(nil),    // 10: dusthub.v1.SpotCheck
-	(*Enterprise)(nil),   // 11: dusthub.v1.Enterprise
-	(*Workshop)(nil),     // 12: dusthub.v1.Workshop
-	(*DustSystem)(nil),   // 13: dusthub.v1.DustSystem
-	(*Collector)(nil),    // 14: dusthub.v1.Collector
-	(*Camera)(nil),       // 15: dusthub.v1.Camera
-	(*Alarm)(nil),        // 16: dusthub.v1.Alarm
-	(*Warning)(nil),      // 17: dusthub.v1.Warning
-	(*RiskResult)(nil),   // 18: dusthub.v1.RiskResult
-	(*Gateway)(nil),      // 19: dusthub.v1.Gateway
-	(*Metric)(nil),       // 20: dusthub.v1.Metric
-	(*CleaningPlan)(nil), // 21: dusthub.v1.CleaningPlan
+	(*EngineState)(nil),   // 0: dusthub.v1.EngineState
+	(*IssuedCheck)(nil),   // 1: dusthub.v1.IssuedCheck
+	(*PlantState)(nil),    // 2: dusthub.v1.PlantState
+	(*GatewayWatch)(nil),  // 3: dusthub.v1.GatewayWatch
+	(*Outage)(nil),        // 4: dusthub.v1.Outage
+	(*PointState)(nil),    // 5: dusthub.v1.PointState
+	(*RuleState)(nil),     // 6: dusthub.v1.RuleState
+	(*Anchor)(nil),        // 7: dusthub.v1.Anchor
+	(*CombinedState)(nil), // 8: dusthub.v1.CombinedState
+	(*PlanWatch)(nil),     // 9: dusthub.v1.PlanWatch
+	(*Remembered)(nil),    // 10: dusthub.v1.Remembered
+	(*RiskModel)(nil),     // 11: dusthub.v1.RiskModel
+	(*SpotCheck)(nil),     // 12: dusthub.v1.SpotCheck
+	(*Enterprise)(nil),    // 13: dusthub.v1.Enterprise
+	(*Workshop)(nil),      // 14: dusthub.v1.Workshop
+	(*DustSystem)(nil),    // 15: dusthub.v1.DustSystem
+	(*Collector)(nil),     // 16: dusthub.v1.Collector
+	(*Camera)(nil),        // 17: dusthub.v1.Camera
+	(*Alarm)(nil),         // 18: dusthub.v1.Alarm
+	(*Warning)(nil),       // 19: dusthub.v1.Warning
+	(*RiskResult)(nil),    // 20: dusthub.v1.RiskResult
+	(*Shelf)(nil),         // 21: dusthub.v1.Shelf
+	(*Hazard)(nil),        // 22: dusthub.v1.Hazard
+	(*Gateway)(nil),       // 23: dusthub.v1.Gateway
+	(*Metric)(nil),        // 24: dusthub.v1.Metric
+	(*CombinedRule)(nil),  // 25: dusthub.v1.CombinedRule
+	(*CleaningPlan)(nil),  // 26: dusthub.v1.CleaningPlan
 }
 var file_dusthub_v1_engine_proto_depIdxs = []int32{
-	9,  // 0: dusthub.v1.EngineState.model:type_name -> dusthub.v1.RiskModel
+	11, // 0: dusthub.v1.EngineState.model:type_name -> dusthub.v1.RiskModel
 	1,  // 1: dusthub.v1.EngineState.issued:type_name -> dusthub.v1.IssuedCheck
-	10, // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
+	12, // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
 	2,  // 3: dusthub.v1.EngineState.plants:type_name -> dusthub.v1.PlantState
-	10, // 4: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
-	11, // 5: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
-	12, // 6: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
-	13, // 7: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
-	14, // 8: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
+	12, // 4: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
+	13, // 5: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
+	14, // 6: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
+	15, // 7: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
+	16, // 8: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
 	3,  // 9: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
 	5,  // 10: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
-	15, // 11: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
-	7,  // 12: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
-	16, // 13: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
-	17, // 14: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
-	8,  // 15: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
-	18, // 16: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
-	19, // 17: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
-	4,  // 18: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
-	20, // 19: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
-	6,  // 20: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
-	21, // 21: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	17, // 11: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
+	9,  // 12: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
+	18, // 13: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
+	19, // 14: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
+	10, // 15: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
+	20, // 16: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
+	21, // 17: dusthub.v1.PlantState.shelves:type_name -> dusthub.v1.Shelf
+	8,  // 18: dusthub.v1.PlantState.combined:type_name -> dusthub.v1.CombinedState
+	22, // 19: dusthub.v1.PlantState.hazards:type_name -> dusthub.v1.Hazard
+	23, // 20: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
+	4,  // 21: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
+	24, // 22: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
+	6,  // 23: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
+	7,  // 24: dusthub.v1.PointState.anchors:type_name -> dusthub.v1.Anchor
+	25, // 25: dusthub.v1.CombinedState.rule:type_name -> dusthub.v1.CombinedRule
+	6,  // 26: dusthub.v1.CombinedState.state:type_name -> dusthub.v1.RuleState
+	26, // 27: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_engine_proto_init() }
@@ -976,7 +1153,7 @@ func file_dusthub_v1_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_engine_proto_rawDesc), len(file_dusthub_v1_engine_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

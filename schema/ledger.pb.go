@@ -552,6 +552,7 @@ func (*Command_Blob) isCommand_Body() {}
 type Put struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Changes       []*Change              `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"` // role of the actor, as checked by the portal; empty: the site itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -591,6 +592,13 @@ func (x *Put) GetChanges() []*Change {
 		return x.Changes
 	}
 	return nil
+}
+
+func (x *Put) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
 }
 
 // Change is one record to be written or deleted.
@@ -678,10 +686,10 @@ func (x *Change) GetCreate() bool {
 	return false
 }
 
-// Act is one step in the life cycle of an alarm, a warning or a spot check.
+// Act is one step in the life cycle of an alarm, a warning, a spot check or a shelf.
 type Act struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"` // "Alarm", "Warning", "SpotCheck"
+	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"` // "Alarm", "Warning", "SpotCheck", "Shelf"
 	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"` // acknowledge, dispose, feed_back, close, reject, false_alarm
 	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
@@ -1482,9 +1490,10 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\ainbound\x18\x10 \x01(\v2\x13.dusthub.v1.InboundH\x00R\ainbound\x12/\n" +
 	"\arefused\x18\x11 \x01(\v2\x13.dusthub.v1.RefusedH\x00R\arefused\x12&\n" +
 	"\x04blob\x18\x12 \x01(\v2\x10.dusthub.v1.BlobH\x00R\x04blobB\x06\n" +
-	"\x04body\"3\n" +
+	"\x04body\"G\n" +
 	"\x03Put\x12,\n" +
-	"\achanges\x18\x01 \x03(\v2\x12.dusthub.v1.ChangeR\achanges\"\x88\x01\n" +
+	"\achanges\x18\x01 \x03(\v2\x12.dusthub.v1.ChangeR\achanges\x12\x12\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\"\x88\x01\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
 	"\x06record\x18\x02 \x01(\fR\x06record\x12\x10\n" +

@@ -303,16 +303,20 @@ func (x *Dust) GetKst() float64 {
 
 // Workshop is a place where dust arises.
 type Workshop struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Code            string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	Enterprise      string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
-	Name            string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Building        string                 `protobuf:"bytes,4,opt,name=building,proto3" json:"building,omitempty"`
-	AreaM2          float64                `protobuf:"fixed64,5,opt,name=area_m2,json=areaM2,proto3" json:"area_m2,omitempty"`
-	MaxWorkers      int32                  `protobuf:"varint,6,opt,name=max_workers,json=maxWorkers,proto3" json:"max_workers,omitempty"`
-	GatheringPlaces bool                   `protobuf:"varint,7,opt,name=gathering_places,json=gatheringPlaces,proto3" json:"gathering_places,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Code                string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Enterprise          string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Name                string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Building            string                 `protobuf:"bytes,4,opt,name=building,proto3" json:"building,omitempty"`
+	AreaM2              float64                `protobuf:"fixed64,5,opt,name=area_m2,json=areaM2,proto3" json:"area_m2,omitempty"`
+	MaxWorkers          int32                  `protobuf:"varint,6,opt,name=max_workers,json=maxWorkers,proto3" json:"max_workers,omitempty"`
+	GatheringPlaces     bool                   `protobuf:"varint,7,opt,name=gathering_places,json=gatheringPlaces,proto3" json:"gathering_places,omitempty"`
+	UnsuitedElectrical  bool                   `protobuf:"varint,8,opt,name=unsuited_electrical,json=unsuitedElectrical,proto3" json:"unsuited_electrical,omitempty"`
+	StorageUnventilated bool                   `protobuf:"varint,9,opt,name=storage_unventilated,json=storageUnventilated,proto3" json:"storage_unventilated,omitempty"`
+	StorageUnprotected  bool                   `protobuf:"varint,10,opt,name=storage_unprotected,json=storageUnprotected,proto3" json:"storage_unprotected,omitempty"`
+	CleaningNeglected   bool                   `protobuf:"varint,11,opt,name=cleaning_neglected,json=cleaningNeglected,proto3" json:"cleaning_neglected,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Workshop) Reset() {
@@ -394,6 +398,34 @@ func (x *Workshop) GetGatheringPlaces() bool {
 	return false
 }
 
+func (x *Workshop) GetUnsuitedElectrical() bool {
+	if x != nil {
+		return x.UnsuitedElectrical
+	}
+	return false
+}
+
+func (x *Workshop) GetStorageUnventilated() bool {
+	if x != nil {
+		return x.StorageUnventilated
+	}
+	return false
+}
+
+func (x *Workshop) GetStorageUnprotected() bool {
+	if x != nil {
+		return x.StorageUnprotected
+	}
+	return false
+}
+
+func (x *Workshop) GetCleaningNeglected() bool {
+	if x != nil {
+		return x.CleaningNeglected
+	}
+	return false
+}
+
 // DustSystem is one dust removal system: hoods, ducts, collectors, fan.
 type DustSystem struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -408,6 +440,7 @@ type DustSystem struct {
 	CrossFireZone   bool                   `protobuf:"varint,9,opt,name=cross_fire_zone,json=crossFireZone,proto3" json:"cross_fire_zone,omitempty"`
 	SettlingChamber bool                   `protobuf:"varint,10,opt,name=settling_chamber,json=settlingChamber,proto3" json:"settling_chamber,omitempty"`
 	MasonryDuct     bool                   `protobuf:"varint,11,opt,name=masonry_duct,json=masonryDuct,proto3" json:"masonry_duct,omitempty"`
+	NoTrampRemoval  bool                   `protobuf:"varint,12,opt,name=no_tramp_removal,json=noTrampRemoval,proto3" json:"no_tramp_removal,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -515,6 +548,13 @@ func (x *DustSystem) GetSettlingChamber() bool {
 func (x *DustSystem) GetMasonryDuct() bool {
 	if x != nil {
 		return x.MasonryDuct
+	}
+	return false
+}
+
+func (x *DustSystem) GetNoTrampRemoval() bool {
+	if x != nil {
+		return x.NoTrampRemoval
 	}
 	return false
 }
@@ -958,11 +998,17 @@ type Limits struct {
 	H     *float64               `protobuf:"fixed64,3,opt,name=h,proto3,oneof" json:"h,omitempty"`
 	Hh    *float64               `protobuf:"fixed64,4,opt,name=hh,proto3,oneof" json:"hh,omitempty"`
 	// State of a digital metric that is a fault, and how grave: 1 or 2.
-	FaultState    *int32  `protobuf:"varint,5,opt,name=fault_state,json=faultState,proto3,oneof" json:"fault_state,omitempty"`
-	FaultLevel    int32   `protobuf:"varint,6,opt,name=fault_level,json=faultLevel,proto3" json:"fault_level,omitempty"`
-	Deadband      float64 `protobuf:"fixed64,7,opt,name=deadband,proto3" json:"deadband,omitempty"`
-	OnDelayMs     int32   `protobuf:"varint,8,opt,name=on_delay_ms,json=onDelayMs,proto3" json:"on_delay_ms,omitempty"`
-	OffDelayMs    int32   `protobuf:"varint,9,opt,name=off_delay_ms,json=offDelayMs,proto3" json:"off_delay_ms,omitempty"`
+	FaultState *int32  `protobuf:"varint,5,opt,name=fault_state,json=faultState,proto3,oneof" json:"fault_state,omitempty"`
+	FaultLevel int32   `protobuf:"varint,6,opt,name=fault_level,json=faultLevel,proto3" json:"fault_level,omitempty"`
+	Deadband   float64 `protobuf:"fixed64,7,opt,name=deadband,proto3" json:"deadband,omitempty"`
+	OnDelayMs  int32   `protobuf:"varint,8,opt,name=on_delay_ms,json=onDelayMs,proto3" json:"on_delay_ms,omitempty"`
+	OffDelayMs int32   `protobuf:"varint,9,opt,name=off_delay_ms,json=offDelayMs,proto3" json:"off_delay_ms,omitempty"`
+	// How much a value may move within a minute, up or down, in the metric's unit.
+	Rate *float64 `protobuf:"fixed64,10,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
+	// An analog value that stays exactly the same for so long, while the fan runs, is stuck; 0: not judged.
+	StuckMs int32 `protobuf:"varint,11,opt,name=stuck_ms,json=stuckMs,proto3" json:"stuck_ms,omitempty"`
+	// A general alarm whose condition lasts so long becomes a grave one; 0: never.
+	GraveAfterMs  int32 `protobuf:"varint,12,opt,name=grave_after_ms,json=graveAfterMs,proto3" json:"grave_after_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1056,6 +1102,27 @@ func (x *Limits) GetOnDelayMs() int32 {
 func (x *Limits) GetOffDelayMs() int32 {
 	if x != nil {
 		return x.OffDelayMs
+	}
+	return 0
+}
+
+func (x *Limits) GetRate() float64 {
+	if x != nil && x.Rate != nil {
+		return *x.Rate
+	}
+	return 0
+}
+
+func (x *Limits) GetStuckMs() int32 {
+	if x != nil {
+		return x.StuckMs
+	}
+	return 0
+}
+
+func (x *Limits) GetGraveAfterMs() int32 {
+	if x != nil {
+		return x.GraveAfterMs
 	}
 	return 0
 }
@@ -1296,31 +1363,40 @@ func (x *Partition) GetRevision() uint32 {
 // Two things move independently: condition (is the process still out of limits?) and stage (how far has the
 // plant come in 报警 -> 签收 -> 处置 -> 反馈 -> 核销?). An alarm is closed only when it is fed back and has returned.
 type Alarm struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Enterprise    string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
-	System        string                 `protobuf:"bytes,3,opt,name=system,proto3" json:"system,omitempty"`
-	Collector     string                 `protobuf:"bytes,4,opt,name=collector,proto3" json:"collector,omitempty"`
-	Metric        string                 `protobuf:"bytes,5,opt,name=metric,proto3" json:"metric,omitempty"`
-	Gateway       string                 `protobuf:"bytes,6,opt,name=gateway,proto3" json:"gateway,omitempty"`
-	Kind          string                 `protobuf:"bytes,7,opt,name=kind,proto3" json:"kind,omitempty"`
-	Rule          string                 `protobuf:"bytes,8,opt,name=rule,proto3" json:"rule,omitempty"`
-	Level         int32                  `protobuf:"varint,9,opt,name=level,proto3" json:"level,omitempty"`
-	Limit         float64                `protobuf:"fixed64,10,opt,name=limit,proto3" json:"limit,omitempty"`
-	Value         float64                `protobuf:"fixed64,11,opt,name=value,proto3" json:"value,omitempty"`
-	Peak          float64                `protobuf:"fixed64,12,opt,name=peak,proto3" json:"peak,omitempty"`
-	Unit          string                 `protobuf:"bytes,13,opt,name=unit,proto3" json:"unit,omitempty"`
-	Onset         int64                  `protobuf:"varint,14,opt,name=onset,proto3" json:"onset,omitempty"`   // time of the sample (or tick) that made it true
-	Raised        int64                  `protobuf:"varint,15,opt,name=raised,proto3" json:"raised,omitempty"` // when the site's engine raised it
-	Returned      int64                  `protobuf:"varint,16,opt,name=returned,proto3" json:"returned,omitempty"`
-	Condition     string                 `protobuf:"bytes,17,opt,name=condition,proto3" json:"condition,omitempty"`
-	Stage         string                 `protobuf:"bytes,18,opt,name=stage,proto3" json:"stage,omitempty"`
-	StageDue      int64                  `protobuf:"varint,19,opt,name=stage_due,json=stageDue,proto3" json:"stage_due,omitempty"`
-	Overdue       bool                   `protobuf:"varint,20,opt,name=overdue,proto3" json:"overdue,omitempty"`
-	Cause         string                 `protobuf:"bytes,21,opt,name=cause,proto3" json:"cause,omitempty"`
-	Previous      string                 `protobuf:"bytes,22,opt,name=previous,proto3" json:"previous,omitempty"`
-	Steps         []*Step                `protobuf:"bytes,23,rep,name=steps,proto3" json:"steps,omitempty"`
-	Suppressed    bool                   `protobuf:"varint,24,opt,name=suppressed,proto3" json:"suppressed,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Enterprise string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	System     string                 `protobuf:"bytes,3,opt,name=system,proto3" json:"system,omitempty"`
+	Collector  string                 `protobuf:"bytes,4,opt,name=collector,proto3" json:"collector,omitempty"`
+	Metric     string                 `protobuf:"bytes,5,opt,name=metric,proto3" json:"metric,omitempty"`
+	Gateway    string                 `protobuf:"bytes,6,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Kind       string                 `protobuf:"bytes,7,opt,name=kind,proto3" json:"kind,omitempty"`
+	Rule       string                 `protobuf:"bytes,8,opt,name=rule,proto3" json:"rule,omitempty"`
+	Level      int32                  `protobuf:"varint,9,opt,name=level,proto3" json:"level,omitempty"`
+	Limit      float64                `protobuf:"fixed64,10,opt,name=limit,proto3" json:"limit,omitempty"`
+	Value      float64                `protobuf:"fixed64,11,opt,name=value,proto3" json:"value,omitempty"`
+	Peak       float64                `protobuf:"fixed64,12,opt,name=peak,proto3" json:"peak,omitempty"`
+	Unit       string                 `protobuf:"bytes,13,opt,name=unit,proto3" json:"unit,omitempty"`
+	Onset      int64                  `protobuf:"varint,14,opt,name=onset,proto3" json:"onset,omitempty"`   // time of the sample (or tick) that made it true
+	Raised     int64                  `protobuf:"varint,15,opt,name=raised,proto3" json:"raised,omitempty"` // when the site's engine raised it
+	Returned   int64                  `protobuf:"varint,16,opt,name=returned,proto3" json:"returned,omitempty"`
+	Condition  string                 `protobuf:"bytes,17,opt,name=condition,proto3" json:"condition,omitempty"`
+	Stage      string                 `protobuf:"bytes,18,opt,name=stage,proto3" json:"stage,omitempty"`
+	StageDue   int64                  `protobuf:"varint,19,opt,name=stage_due,json=stageDue,proto3" json:"stage_due,omitempty"`
+	Overdue    bool                   `protobuf:"varint,20,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	Cause      string                 `protobuf:"bytes,21,opt,name=cause,proto3" json:"cause,omitempty"`
+	Previous   string                 `protobuf:"bytes,22,opt,name=previous,proto3" json:"previous,omitempty"`
+	Steps      []*Step                `protobuf:"bytes,23,rep,name=steps,proto3" json:"steps,omitempty"`
+	Suppressed bool                   `protobuf:"varint,24,opt,name=suppressed,proto3" json:"suppressed,omitempty"`
+	Priority   string                 `protobuf:"bytes,25,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Who is called now: grows by one at each deadline that passes (table escalation).
+	Escalation  int32  `protobuf:"varint,26,opt,name=escalation,proto3" json:"escalation,omitempty"`
+	EscalateDue int64  `protobuf:"varint,27,opt,name=escalate_due,json=escalateDue,proto3" json:"escalate_due,omitempty"`
+	Shelf       string `protobuf:"bytes,28,opt,name=shelf,proto3" json:"shelf,omitempty"`       // while suppressed
+	Combined    string `protobuf:"bytes,29,opt,name=combined,proto3" json:"combined,omitempty"` // id of the CombinedRule that raised it
+	Text        string `protobuf:"bytes,30,opt,name=text,proto3" json:"text,omitempty"`         // the combined rule's name
+	// How often those whom escalation names were called; each call has its deliveries.
+	Calls         int32 `protobuf:"varint,31,opt,name=calls,proto3" json:"calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1523,6 +1599,283 @@ func (x *Alarm) GetSuppressed() bool {
 	return false
 }
 
+func (x *Alarm) GetPriority() string {
+	if x != nil {
+		return x.Priority
+	}
+	return ""
+}
+
+func (x *Alarm) GetEscalation() int32 {
+	if x != nil {
+		return x.Escalation
+	}
+	return 0
+}
+
+func (x *Alarm) GetEscalateDue() int64 {
+	if x != nil {
+		return x.EscalateDue
+	}
+	return 0
+}
+
+func (x *Alarm) GetShelf() string {
+	if x != nil {
+		return x.Shelf
+	}
+	return ""
+}
+
+func (x *Alarm) GetCombined() string {
+	if x != nil {
+		return x.Combined
+	}
+	return ""
+}
+
+func (x *Alarm) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Alarm) GetCalls() int32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+// Shelf takes alarms of a plant, a collector or a metric out of judging for a while: they are raised and listed, marked as suppressed,
+// call nobody and weigh nothing. A plant asks, a regulator approves; it ends by itself (ISA-18.2 shelving; domain 5.2: at most 72 h).
+type Shelf struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // begins with the enterprise's code
+	Enterprise    string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Collector     string                 `protobuf:"bytes,3,opt,name=collector,proto3" json:"collector,omitempty"` // neither collector nor metric: the whole plant
+	Metric        string                 `protobuf:"bytes,4,opt,name=metric,proto3" json:"metric,omitempty"`
+	Kind          string                 `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	From          int64                  `protobuf:"varint,7,opt,name=from,proto3" json:"from,omitempty"`
+	Until         int64                  `protobuf:"varint,8,opt,name=until,proto3" json:"until,omitempty"`
+	Stage         string                 `protobuf:"bytes,9,opt,name=stage,proto3" json:"stage,omitempty"`
+	Actor         string                 `protobuf:"bytes,10,opt,name=actor,proto3" json:"actor,omitempty"`
+	Steps         []*Step                `protobuf:"bytes,11,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shelf) Reset() {
+	*x = Shelf{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shelf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shelf) ProtoMessage() {}
+
+func (x *Shelf) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shelf.ProtoReflect.Descriptor instead.
+func (*Shelf) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Shelf) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Shelf) GetEnterprise() string {
+	if x != nil {
+		return x.Enterprise
+	}
+	return ""
+}
+
+func (x *Shelf) GetCollector() string {
+	if x != nil {
+		return x.Collector
+	}
+	return ""
+}
+
+func (x *Shelf) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
+func (x *Shelf) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Shelf) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Shelf) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Shelf) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Shelf) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *Shelf) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Shelf) GetSteps() []*Step {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+// CombinedRule raises an alarm when an expression over a plant's metrics holds. The expression is CEL over v (values by the end of a
+// metric's code behind the enterprise, such as v["C001T0101"]); it is not judged while one of its metrics has no good value.
+type CombinedRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // begins with the enterprise's code
+	Enterprise    string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Expression    string                 `protobuf:"bytes,4,opt,name=expression,proto3" json:"expression,omitempty"`
+	Level         int32                  `protobuf:"varint,5,opt,name=level,proto3" json:"level,omitempty"`
+	OnDelayMs     int32                  `protobuf:"varint,6,opt,name=on_delay_ms,json=onDelayMs,proto3" json:"on_delay_ms,omitempty"`
+	OffDelayMs    int32                  `protobuf:"varint,7,opt,name=off_delay_ms,json=offDelayMs,proto3" json:"off_delay_ms,omitempty"`
+	Disabled      bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CombinedRule) Reset() {
+	*x = CombinedRule{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CombinedRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CombinedRule) ProtoMessage() {}
+
+func (x *CombinedRule) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CombinedRule.ProtoReflect.Descriptor instead.
+func (*CombinedRule) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CombinedRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *CombinedRule) GetEnterprise() string {
+	if x != nil {
+		return x.Enterprise
+	}
+	return ""
+}
+
+func (x *CombinedRule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CombinedRule) GetExpression() string {
+	if x != nil {
+		return x.Expression
+	}
+	return ""
+}
+
+func (x *CombinedRule) GetLevel() int32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *CombinedRule) GetOnDelayMs() int32 {
+	if x != nil {
+		return x.OnDelayMs
+	}
+	return 0
+}
+
+func (x *CombinedRule) GetOffDelayMs() int32 {
+	if x != nil {
+		return x.OffDelayMs
+	}
+	return 0
+}
+
+func (x *CombinedRule) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
 // Step is one step of a life cycle: who did what, when, with what evidence.
 type Step struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1539,7 +1892,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[13]
+	mi := &file_dusthub_v1_records_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1904,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[13]
+	mi := &file_dusthub_v1_records_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1917,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{13}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Step) GetAction() string {
@@ -1639,7 +1992,7 @@ type RiskResult struct {
 
 func (x *RiskResult) Reset() {
 	*x = RiskResult{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[14]
+	mi := &file_dusthub_v1_records_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +2004,7 @@ func (x *RiskResult) String() string {
 func (*RiskResult) ProtoMessage() {}
 
 func (x *RiskResult) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[14]
+	mi := &file_dusthub_v1_records_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +2017,7 @@ func (x *RiskResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RiskResult.ProtoReflect.Descriptor instead.
 func (*RiskResult) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{14}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RiskResult) GetId() string {
@@ -1758,6 +2111,107 @@ func (x *RiskResult) GetCause() string {
 	return ""
 }
 
+// Hazard is a major hidden danger (重大事故隐患) that base data show, from when it was found until the data show it no longer.
+type Hazard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Enterprise    string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Code          string                 `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	Evidence      []string               `protobuf:"bytes,4,rep,name=evidence,proto3" json:"evidence,omitempty"` // keys of the records that show it
+	Found         int64                  `protobuf:"varint,5,opt,name=found,proto3" json:"found,omitempty"`
+	Due           int64                  `protobuf:"varint,6,opt,name=due,proto3" json:"due,omitempty"`
+	Overdue       bool                   `protobuf:"varint,7,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	Closed        int64                  `protobuf:"varint,8,opt,name=closed,proto3" json:"closed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hazard) Reset() {
+	*x = Hazard{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hazard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hazard) ProtoMessage() {}
+
+func (x *Hazard) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hazard.ProtoReflect.Descriptor instead.
+func (*Hazard) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Hazard) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Hazard) GetEnterprise() string {
+	if x != nil {
+		return x.Enterprise
+	}
+	return ""
+}
+
+func (x *Hazard) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Hazard) GetEvidence() []string {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Hazard) GetFound() int64 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
+}
+
+func (x *Hazard) GetDue() int64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *Hazard) GetOverdue() bool {
+	if x != nil {
+		return x.Overdue
+	}
+	return false
+}
+
+func (x *Hazard) GetClosed() int64 {
+	if x != nil {
+		return x.Closed
+	}
+	return 0
+}
+
 // Factor is one part of a risk index.
 type Factor struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -1775,7 +2229,7 @@ type Factor struct {
 
 func (x *Factor) Reset() {
 	*x = Factor{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[15]
+	mi := &file_dusthub_v1_records_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +2241,7 @@ func (x *Factor) String() string {
 func (*Factor) ProtoMessage() {}
 
 func (x *Factor) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[15]
+	mi := &file_dusthub_v1_records_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +2254,7 @@ func (x *Factor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Factor.ProtoReflect.Descriptor instead.
 func (*Factor) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{15}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Factor) GetCode() string {
@@ -1878,13 +2332,14 @@ type Warning struct {
 	LevelBack     int64                  `protobuf:"varint,14,opt,name=level_back,json=levelBack,proto3" json:"level_back,omitempty"`
 	Closed        int64                  `protobuf:"varint,15,opt,name=closed,proto3" json:"closed,omitempty"`
 	Steps         []*Step                `protobuf:"bytes,16,rep,name=steps,proto3" json:"steps,omitempty"`
+	Calls         int32                  `protobuf:"varint,17,opt,name=calls,proto3" json:"calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[16]
+	mi := &file_dusthub_v1_records_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1896,7 +2351,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[16]
+	mi := &file_dusthub_v1_records_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1909,7 +2364,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{16}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Warning) GetId() string {
@@ -2024,6 +2479,13 @@ func (x *Warning) GetSteps() []*Step {
 	return nil
 }
 
+func (x *Warning) GetCalls() int32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
 // CleaningPlan says what is cleaned where, how and how often.
 type CleaningPlan struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2041,7 +2503,7 @@ type CleaningPlan struct {
 
 func (x *CleaningPlan) Reset() {
 	*x = CleaningPlan{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[17]
+	mi := &file_dusthub_v1_records_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2053,7 +2515,7 @@ func (x *CleaningPlan) String() string {
 func (*CleaningPlan) ProtoMessage() {}
 
 func (x *CleaningPlan) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[17]
+	mi := &file_dusthub_v1_records_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2066,7 +2528,7 @@ func (x *CleaningPlan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleaningPlan.ProtoReflect.Descriptor instead.
 func (*CleaningPlan) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{17}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CleaningPlan) GetId() string {
@@ -2144,7 +2606,7 @@ type CleaningRecord struct {
 
 func (x *CleaningRecord) Reset() {
 	*x = CleaningRecord{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[18]
+	mi := &file_dusthub_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2618,7 @@ func (x *CleaningRecord) String() string {
 func (*CleaningRecord) ProtoMessage() {}
 
 func (x *CleaningRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[18]
+	mi := &file_dusthub_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2631,7 @@ func (x *CleaningRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleaningRecord.ProtoReflect.Descriptor instead.
 func (*CleaningRecord) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{18}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CleaningRecord) GetId() string {
@@ -2261,7 +2723,7 @@ type SpotCheck struct {
 
 func (x *SpotCheck) Reset() {
 	*x = SpotCheck{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[19]
+	mi := &file_dusthub_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2735,7 @@ func (x *SpotCheck) String() string {
 func (*SpotCheck) ProtoMessage() {}
 
 func (x *SpotCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[19]
+	mi := &file_dusthub_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2286,7 +2748,7 @@ func (x *SpotCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpotCheck.ProtoReflect.Descriptor instead.
 func (*SpotCheck) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{19}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SpotCheck) GetId() string {
@@ -2375,7 +2837,7 @@ type SpotCheckAnswer struct {
 
 func (x *SpotCheckAnswer) Reset() {
 	*x = SpotCheckAnswer{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[20]
+	mi := &file_dusthub_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +2849,7 @@ func (x *SpotCheckAnswer) String() string {
 func (*SpotCheckAnswer) ProtoMessage() {}
 
 func (x *SpotCheckAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[20]
+	mi := &file_dusthub_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +2862,7 @@ func (x *SpotCheckAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpotCheckAnswer.ProtoReflect.Descriptor instead.
 func (*SpotCheckAnswer) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SpotCheckAnswer) GetId() string {
@@ -2468,7 +2930,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[21]
+	mi := &file_dusthub_v1_records_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2942,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[21]
+	mi := &file_dusthub_v1_records_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2955,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Attachment) GetId() string {
@@ -2561,7 +3023,7 @@ type Site struct {
 
 func (x *Site) Reset() {
 	*x = Site{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[22]
+	mi := &file_dusthub_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +3035,7 @@ func (x *Site) String() string {
 func (*Site) ProtoMessage() {}
 
 func (x *Site) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[22]
+	mi := &file_dusthub_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +3048,7 @@ func (x *Site) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Site.ProtoReflect.Descriptor instead.
 func (*Site) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Site) GetId() string {
@@ -2654,7 +3116,7 @@ type User struct {
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	mi := &file_dusthub_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2666,7 +3128,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	mi := &file_dusthub_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2679,7 +3141,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *User) GetLogin() string {
@@ -2745,7 +3207,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	mi := &file_dusthub_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +3219,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	mi := &file_dusthub_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +3232,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Session) GetId() string {
@@ -2824,7 +3286,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[25]
+	mi := &file_dusthub_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2836,7 +3298,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[25]
+	mi := &file_dusthub_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2849,7 +3311,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AuditEntry) GetId() string {
@@ -2903,18 +3365,23 @@ func (x *AuditEntry) GetAddress() string {
 
 // RiskModel is a versioned model document (YAML), installed by the ministry and distributed downward.
 type RiskModel struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	Document      []byte                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
-	Active        bool                   `protobuf:"varint,3,opt,name=active,proto3" json:"active,omitempty"`
-	Signature     []byte                 `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Version  string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Document []byte                 `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+	Active   bool                   `protobuf:"varint,3,opt,name=active,proto3" json:"active,omitempty"`
+	// SM2 by the publishing site over "dusthub model 1" || 0x00 || version || 0x00 || SM3(document).
+	Signature     []byte `protobuf:"bytes,4,opt,name=signature,proto3" json:"signature,omitempty"`
+	Certificate   []byte `protobuf:"bytes,5,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER
+	Publisher     string `protobuf:"bytes,6,opt,name=publisher,proto3" json:"publisher,omitempty"`
+	Published     int64  `protobuf:"varint,7,opt,name=published,proto3" json:"published,omitempty"`
+	Note          string `protobuf:"bytes,8,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RiskModel) Reset() {
 	*x = RiskModel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[26]
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2926,7 +3393,7 @@ func (x *RiskModel) String() string {
 func (*RiskModel) ProtoMessage() {}
 
 func (x *RiskModel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[26]
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2939,7 +3406,7 @@ func (x *RiskModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RiskModel.ProtoReflect.Descriptor instead.
 func (*RiskModel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RiskModel) GetVersion() string {
@@ -2970,6 +3437,411 @@ func (x *RiskModel) GetSignature() []byte {
 	return nil
 }
 
+func (x *RiskModel) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *RiskModel) GetPublisher() string {
+	if x != nil {
+		return x.Publisher
+	}
+	return ""
+}
+
+func (x *RiskModel) GetPublished() int64 {
+	if x != nil {
+		return x.Published
+	}
+	return 0
+}
+
+func (x *RiskModel) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// ModelUse counts one caller's calls of the model service on one day (T4).
+type ModelUse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`   // day/caller/operation/model
+	Day           string                 `protobuf:"bytes,2,opt,name=day,proto3" json:"day,omitempty"` // 2026-11-24, Beijing time
+	Caller        string                 `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
+	Operation     string                 `protobuf:"bytes,4,opt,name=operation,proto3" json:"operation,omitempty"`
+	Model         string                 `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	Calls         uint64                 `protobuf:"varint,6,opt,name=calls,proto3" json:"calls,omitempty"`
+	Plants        uint64                 `protobuf:"varint,7,opt,name=plants,proto3" json:"plants,omitempty"`
+	Refused       uint64                 `protobuf:"varint,8,opt,name=refused,proto3" json:"refused,omitempty"`
+	CpuMs         int64                  `protobuf:"varint,9,opt,name=cpu_ms,json=cpuMs,proto3" json:"cpu_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelUse) Reset() {
+	*x = ModelUse{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelUse) ProtoMessage() {}
+
+func (x *ModelUse) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelUse.ProtoReflect.Descriptor instead.
+func (*ModelUse) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ModelUse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ModelUse) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *ModelUse) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *ModelUse) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *ModelUse) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *ModelUse) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *ModelUse) GetPlants() uint64 {
+	if x != nil {
+		return x.Plants
+	}
+	return 0
+}
+
+func (x *ModelUse) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *ModelUse) GetCpuMs() int64 {
+	if x != nil {
+		return x.CpuMs
+	}
+	return 0
+}
+
+// Channel is how one user is called when something needs him (通知渠道).
+type Channel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Login string                 `protobuf:"bytes,2,opt,name=login,proto3" json:"login,omitempty"`
+	Kind  string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name  string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	// Address, number or URL, or a browser's subscription, sealed by the site's key.
+	AddressSealed []byte `protobuf:"bytes,5,opt,name=address_sealed,json=addressSealed,proto3" json:"address_sealed,omitempty"`
+	Priority      string `protobuf:"bytes,6,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Quiet hours, minutes of the Beijing day; equal: none. They never hold for the highest priority.
+	QuietFrom     int32 `protobuf:"varint,7,opt,name=quiet_from,json=quietFrom,proto3" json:"quiet_from,omitempty"`
+	QuietUntil    int32 `protobuf:"varint,8,opt,name=quiet_until,json=quietUntil,proto3" json:"quiet_until,omitempty"`
+	Disabled      bool  `protobuf:"varint,9,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Created       int64 `protobuf:"varint,10,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Channel) Reset() {
+	*x = Channel{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Channel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Channel) ProtoMessage() {}
+
+func (x *Channel) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Channel.ProtoReflect.Descriptor instead.
+func (*Channel) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Channel) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Channel) GetLogin() string {
+	if x != nil {
+		return x.Login
+	}
+	return ""
+}
+
+func (x *Channel) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Channel) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Channel) GetAddressSealed() []byte {
+	if x != nil {
+		return x.AddressSealed
+	}
+	return nil
+}
+
+func (x *Channel) GetPriority() string {
+	if x != nil {
+		return x.Priority
+	}
+	return ""
+}
+
+func (x *Channel) GetQuietFrom() int32 {
+	if x != nil {
+		return x.QuietFrom
+	}
+	return 0
+}
+
+func (x *Channel) GetQuietUntil() int32 {
+	if x != nil {
+		return x.QuietUntil
+	}
+	return 0
+}
+
+func (x *Channel) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *Channel) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+// Delivery is one call of one user through one channel, and what became of it.
+type Delivery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`           // subject/escalation/calls/channel: one call is delivered once
+	Subject       string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"` // "Alarm/…", "Warning/…"
+	Enterprise    string                 `protobuf:"bytes,3,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Login         string                 `protobuf:"bytes,4,opt,name=login,proto3" json:"login,omitempty"`
+	Channel       string                 `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
+	Kind          string                 `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
+	Priority      string                 `protobuf:"bytes,7,opt,name=priority,proto3" json:"priority,omitempty"`
+	State         string                 `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
+	Attempts      int32                  `protobuf:"varint,9,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Error         string                 `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	Time          int64                  `protobuf:"varint,11,opt,name=time,proto3" json:"time,omitempty"`
+	Next          int64                  `protobuf:"varint,12,opt,name=next,proto3" json:"next,omitempty"`
+	Sent          int64                  `protobuf:"varint,13,opt,name=sent,proto3" json:"sent,omitempty"`
+	Escalation    int32                  `protobuf:"varint,14,opt,name=escalation,proto3" json:"escalation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delivery) Reset() {
+	*x = Delivery{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delivery) ProtoMessage() {}
+
+func (x *Delivery) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
+func (*Delivery) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Delivery) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Delivery) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Delivery) GetEnterprise() string {
+	if x != nil {
+		return x.Enterprise
+	}
+	return ""
+}
+
+func (x *Delivery) GetLogin() string {
+	if x != nil {
+		return x.Login
+	}
+	return ""
+}
+
+func (x *Delivery) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Delivery) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Delivery) GetPriority() string {
+	if x != nil {
+		return x.Priority
+	}
+	return ""
+}
+
+func (x *Delivery) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Delivery) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Delivery) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Delivery) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Delivery) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *Delivery) GetSent() int64 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *Delivery) GetEscalation() int32 {
+	if x != nil {
+		return x.Escalation
+	}
+	return 0
+}
+
 // CodeTable is a code table that replaces or extends a shipped one.
 type CodeTable struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2982,7 +3854,7 @@ type CodeTable struct {
 
 func (x *CodeTable) Reset() {
 	*x = CodeTable{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[27]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3866,7 @@ func (x *CodeTable) String() string {
 func (*CodeTable) ProtoMessage() {}
 
 func (x *CodeTable) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[27]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3879,7 @@ func (x *CodeTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeTable.ProtoReflect.Descriptor instead.
 func (*CodeTable) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CodeTable) GetName() string {
@@ -3045,7 +3917,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[28]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3929,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[28]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3942,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Code) GetCode() string {
@@ -3125,7 +3997,7 @@ type Quarantine struct {
 
 func (x *Quarantine) Reset() {
 	*x = Quarantine{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +4009,7 @@ func (x *Quarantine) String() string {
 func (*Quarantine) ProtoMessage() {}
 
 func (x *Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +4022,7 @@ func (x *Quarantine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
 func (*Quarantine) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Quarantine) GetId() string {
@@ -3217,7 +4089,7 @@ type Violation struct {
 
 func (x *Violation) Reset() {
 	*x = Violation{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3229,7 +4101,7 @@ func (x *Violation) String() string {
 func (*Violation) ProtoMessage() {}
 
 func (x *Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3242,7 +4114,7 @@ func (x *Violation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Violation.ProtoReflect.Descriptor instead.
 func (*Violation) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Violation) GetRecord() string {
@@ -3348,7 +4220,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06mie_mj\x18\x03 \x01(\x01B&\xd2\xf3\x18\"\n" +
 	"\x15实测最小点火能\x12\x05gte=0\x1a\x02mJR\x05mieMj\x12;\n" +
 	"\x03kst\x18\x04 \x01(\x01B)\xd2\xf3\x18%\n" +
-	"\x12实测爆炸指数\x12\x05gte=0\x1a\bMPa·m/sR\x03kst\"\xaa\x04\n" +
+	"\x12实测爆炸指数\x12\x05gte=0\x1a\bMPa·m/sR\x03kst\"\x84\b\n" +
 	"\bWorkshop\x12>\n" +
 	"\x04code\x18\x01 \x01(\tB*\xd2\xf3\x18&\n" +
 	"\f场所编码\x12\x16required,workshop_codeR\x04code\x12B\n" +
@@ -3367,9 +4239,18 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x12最大作业人数\x12\x05gte=0R\n" +
 	"maxWorkers\x12S\n" +
 	"\x10gathering_places\x18\a \x01(\bB(\xd2\xf3\x18$\n" +
-	"\x18内设人员聚集场所\"\bMH01 [F]R\x0fgatheringPlaces:.\xca\xf3\x18*\n" +
+	"\x18内设人员聚集场所\"\bMH01 [F]R\x0fgatheringPlaces\x12g\n" +
+	"\x13unsuited_electrical\x18\b \x01(\bB6\xd2\xf3\x182\n" +
+	"&20区电气设备不符合防爆要求\"\bMH07 [F]R\x12unsuitedElectrical\x12p\n" +
+	"\x14storage_unventilated\x18\t \x01(\bB=\xd2\xf3\x189\n" +
+	"-遇湿自燃金属粉尘收集堆放未通风\"\bMH09 [F]R\x13storageUnventilated\x12b\n" +
+	"\x13storage_unprotected\x18\n" +
+	" \x01(\bB1\xd2\xf3\x18-\n" +
+	"!干式收集堆放未防水防潮\"\bMH09 [F]R\x12storageUnprotected\x12\x98\x01\n" +
+	"\x12cleaning_neglected\x18\v \x01(\bBi\xd2\xf3\x18e\n" +
+	"\x1b未落实粉尘清理制度\"FMH10 [F]: as an inspector found it; missed cleaning is counted besidesR\x11cleaningNeglected:.\xca\xf3\x18*\n" +
 	"\f涉粉场所\x10\x01\x18\x01\"\x04code*\n" +
-	"enterprise2\x04F3.6\"\x93\x06\n" +
+	"enterprise2\x04F3.6\"\xf6\x06\n" +
 	"\n" +
 	"DustSystem\x12<\n" +
 	"\x04code\x18\x01 \x01(\tB(\xd2\xf3\x18$\n" +
@@ -3397,7 +4278,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	" \x01(\bB\x1f\xd2\xf3\x18\x1b\n" +
 	"\x0f重力沉降室\"\bMH05 [F]R\x0fsettlingChamber\x12Q\n" +
 	"\fmasonry_duct\x18\v \x01(\bB.\xd2\xf3\x18*\n" +
-	"\x1e干式巷道式构筑物风道\"\bMH05 [F]R\vmasonryDuct:.\xca\xf3\x18*\n" +
+	"\x1e干式巷道式构筑物风道\"\bMH05 [F]R\vmasonryDuct\x12a\n" +
+	"\x10no_tramp_removal\x18\f \x01(\bB7\xd2\xf3\x183\n" +
+	"'粉碎研磨造粒前未设除杂装置\"\bMH08 [F]R\x0enoTrampRemoval:.\xca\xf3\x18*\n" +
 	"\f除尘系统\x10\x01\x18\x01\"\x04code*\n" +
 	"enterprise2\x04F3.6\"\xa5\x06\n" +
 	"\tCollector\x12B\n" +
@@ -3495,7 +4378,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06series\x18\x0e \x01(\rB\x0f\xd2\xf3\x18\v\n" +
 	"\t序列号R\x06series:G\xca\xf3\x18C\n" +
 	"\f监测指标\x10\x01\x18\x01\"\x04code*\n" +
-	"enterprise*\tcollector*\agateway2\tF1.1 F3.6\"\x83\x05\n" +
+	"enterprise*\tcollector*\agateway2\tF1.1 F3.6\"\xc7\a\n" +
 	"\x06Limits\x12,\n" +
 	"\x02ll\x18\x01 \x01(\x01B\x17\xd2\xf3\x18\x13\n" +
 	"\x11低低限(二级)H\x00R\x02ll\x88\x01\x01\x12'\n" +
@@ -3517,12 +4400,20 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f报警延时\x12\x11gte=0,lte=3600000\x1a\x02ms\"\x0edomain 5.1 [P]R\tonDelayMs\x12[\n" +
 	"\foff_delay_ms\x18\t \x01(\x05B9\xd2\xf3\x185\n" +
 	"\f恢复延时\x12\x11gte=0,lte=3600000\x1a\x02ms\"\x0edomain 5.1 [P]R\n" +
-	"offDelayMsB\x05\n" +
+	"offDelayMs\x12[\n" +
+	"\x04rate\x18\n" +
+	" \x01(\x01BB\xd2\xf3\x18>\n" +
+	"\x12每分钟变化限\x12\x0eomitempty,gt=0\"\x18domain 5 [P]: no defaultH\x05R\x04rate\x88\x01\x01\x12l\n" +
+	"\bstuck_ms\x18\v \x01(\x05BQ\xd2\xf3\x18M\n" +
+	"\x18数值不变判定时长\x12\x13gte=0,lte=604800000\x1a\x02ms\"\x18domain 3: flat_line, 6 hR\astuckMs\x12n\n" +
+	"\x0egrave_after_ms\x18\f \x01(\x05BH\xd2\xf3\x18D\n" +
+	"\x12持续升级时长\x12\x13gte=0,lte=604800000\x1a\x02ms\"\x15domain 3: H01, 30 minR\fgraveAfterMsB\x05\n" +
 	"\x03_llB\x04\n" +
 	"\x02_lB\x04\n" +
 	"\x02_hB\x05\n" +
 	"\x03_hhB\x0e\n" +
-	"\f_fault_state\"\xb4\x02\n" +
+	"\f_fault_stateB\a\n" +
+	"\x05_rate\"\xb4\x02\n" +
 	"\x06Camera\x12I\n" +
 	"\x05gb_id\x18\x01 \x01(\tB4\xd2\xf3\x180\n" +
 	"\f国标编码\x12\x10required,gb28181\"\x0eGB/T 28181 [F]R\x04gbId\x12B\n" +
@@ -3565,8 +4456,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\t根摘要\x12\x06len=32R\x04root\x12(\n" +
 	"\brevision\x18\a \x01(\rB\f\xd2\xf3\x18\b\n" +
 	"\x06修订R\brevision:$\xca\xf3\x18 \n" +
-	"\x12数据分区摘要\x10\x02\x18\x01\"\x02id2\x02T1\"\xac\n" +
-	"\n" +
+	"\x12数据分区摘要\x10\x02\x18\x01\"\x02id2\x02T1\"\x88\x0e\n" +
 	"\x05Alarm\x123\n" +
 	"\x02id\x18\x01 \x01(\tB#\xd2\xf3\x18\x1f\n" +
 	"\f报警编号\x12\x0frequired,max=64R\x02id\x126\n" +
@@ -3621,8 +4511,79 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"suppressed\x18\x18 \x01(\bB\x12\xd2\xf3\x18\x0e\n" +
 	"\f检修屏蔽R\n" +
-	"suppressed:g\xca\xf3\x18c\n" +
-	"\x06报警\x10\x03\x18\x01\"\x02id*\x10enterprise,onset*\vstage,onset*\x05onset*\fmetric,onset2\x1dF2.2 F3.3, ISA-18.2, domain 5\"\xbc\x02\n" +
+	"suppressed\x12[\n" +
+	"\bpriority\x18\x19 \x01(\tB?\xd2\xf3\x18;\n" +
+	"\t优先级\x12\tomitempty\"\x13ISA-18.2; EEMUA 191:\x0ealarm_priorityR\bpriority\x12y\n" +
+	"\n" +
+	"escalation\x18\x1a \x01(\x05BY\xd2\xf3\x18U\n" +
+	"\f升级层级\x12\vgte=0,lte=4\"8domain 5.2: handler, safety head, county, city, provinceR\n" +
+	"escalation\x12?\n" +
+	"\fescalate_due\x18\x1b \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12下次升级时间\x1a\x02msR\vescalateDue\x12%\n" +
+	"\x05shelf\x18\x1c \x01(\tB\x0f\xd2\xf3\x18\v\n" +
+	"\t屏蔽单R\x05shelf\x12.\n" +
+	"\bcombined\x18\x1d \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
+	"\f组合规则R\bcombined\x12)\n" +
+	"\x04text\x18\x1e \x01(\tB\x15\xd2\xf3\x18\x11\n" +
+	"\x06内容\x12\amax=200R\x04text\x12?\n" +
+	"\x05calls\x18\x1f \x01(\x05B)\xd2\xf3\x18%\n" +
+	"\f提醒次数\x12\x05gte=0\"\x0edomain 5.2 [P]R\x05calls:g\xca\xf3\x18c\n" +
+	"\x06报警\x10\x03\x18\x01\"\x02id*\x10enterprise,onset*\vstage,onset*\x05onset*\fmetric,onset2\x1dF2.2 F3.3, ISA-18.2, domain 5\"\xd9\x05\n" +
+	"\x05Shelf\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=64R\x02id\x12B\n" +
+	"\n" +
+	"enterprise\x18\x02 \x01(\tB\"\xd2\xf3\x18\x1e\n" +
+	"\x06企业\x12\brequired2\n" +
+	"EnterpriseR\n" +
+	"enterprise\x128\n" +
+	"\tcollector\x18\x03 \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
+	"\t除尘器2\tCollectorR\tcollector\x122\n" +
+	"\x06metric\x18\x04 \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
+	"\f监测指标2\x06MetricR\x06metric\x126\n" +
+	"\x04kind\x18\x05 \x01(\tB\"\xd2\xf3\x18\x1e\n" +
+	"\x06类别\x12\brequired:\n" +
+	"shelf_kindR\x04kind\x126\n" +
+	"\x06reason\x18\x06 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06原因\x12\x10required,max=500R\x06reason\x12.\n" +
+	"\x04from\x18\a \x01(\x03B\x1a\xd2\xf3\x18\x16\n" +
+	"\x06开始\x12\brequired\x1a\x02msR\x04from\x12J\n" +
+	"\x05until\x18\b \x01(\x03B4\xd2\xf3\x180\n" +
+	"\x06结束\x12\brequired\x1a\x02ms\"\x18domain 5.2: 72 h at mostR\x05until\x129\n" +
+	"\x05stage\x18\t \x01(\tB#\xd2\xf3\x18\x1f\n" +
+	"\x06状态\x12\brequired:\vshelf_stageR\x05stage\x12/\n" +
+	"\x05actor\x18\n" +
+	" \x01(\tB\x19\xd2\xf3\x18\x15\n" +
+	"\t申请人\x12\brequiredR\x05actor\x12:\n" +
+	"\x05steps\x18\v \x03(\v2\x10.dusthub.v1.StepB\x12\xd2\xf3\x18\x0e\n" +
+	"\f审批过程R\x05steps:[\xca\xf3\x18W\n" +
+	"\x0f报警屏蔽单\x10\x03\x18\x01\"\x02id*\x0fenterprise,from*\n" +
+	"stage,from2\x1fF2.2 F3.3, ISA-18.2, domain 5.2\"\xa5\x04\n" +
+	"\fCombinedRule\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=64R\x02id\x12B\n" +
+	"\n" +
+	"enterprise\x18\x02 \x01(\tB\"\xd2\xf3\x18\x1e\n" +
+	"\x06企业\x12\brequired2\n" +
+	"EnterpriseR\n" +
+	"enterprise\x122\n" +
+	"\x04name\x18\x03 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06名称\x12\x10required,max=100R\x04name\x12B\n" +
+	"\n" +
+	"expression\x18\x04 \x01(\tB\"\xd2\xf3\x18\x1e\n" +
+	"\t表达式\x12\x11required,max=1000R\n" +
+	"expression\x12/\n" +
+	"\x05level\x18\x05 \x01(\x05B\x19\xd2\xf3\x18\x15\n" +
+	"\x06级别\x12\vgte=1,lte=2R\x05level\x12I\n" +
+	"\von_delay_ms\x18\x06 \x01(\x05B)\xd2\xf3\x18%\n" +
+	"\f报警延时\x12\x11gte=0,lte=3600000\x1a\x02msR\tonDelayMs\x12K\n" +
+	"\foff_delay_ms\x18\a \x01(\x05B)\xd2\xf3\x18%\n" +
+	"\f恢复延时\x12\x11gte=0,lte=3600000\x1a\x02msR\n" +
+	"offDelayMs\x12(\n" +
+	"\bdisabled\x18\b \x01(\bB\f\xd2\xf3\x18\b\n" +
+	"\x06停用R\bdisabled:7\xca\xf3\x183\n" +
+	"\x12组合报警规则\x10\x03\x18\x01\"\x02id*\n" +
+	"enterprise2\tF1.1 F3.3\"\xbc\x02\n" +
 	"\x04Step\x12.\n" +
 	"\x06action\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
 	"\x06动作\x12\brequiredR\x06action\x12/\n" +
@@ -3672,7 +4633,28 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f指数构成\x12\x04diveR\afactors\x12(\n" +
 	"\x05cause\x18\r \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
 	"\f变化原因R\x05cause:A\xca\xf3\x18=\n" +
-	"\x12风险研判结果\x10\x04\x18\x01\"\x02id*\x0fenterprise,time2\x0eF1.2 F2.3 F3.4\"\xfe\x02\n" +
+	"\x12风险研判结果\x10\x04\x18\x01\"\x02id*\x0fenterprise,time2\x0eF1.2 F2.3 F3.4\"\x94\x04\n" +
+	"\x06Hazard\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=64R\x02id\x126\n" +
+	"\n" +
+	"enterprise\x18\x02 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
+	"\x06企业\x12\brequiredR\n" +
+	"enterprise\x122\n" +
+	"\x04code\x18\x03 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06隐患\x12\brequired:\x06hazardR\x04code\x12(\n" +
+	"\bevidence\x18\x04 \x03(\tB\f\xd2\xf3\x18\b\n" +
+	"\x06依据R\bevidence\x126\n" +
+	"\x05found\x18\x05 \x01(\x03B \xd2\xf3\x18\x1c\n" +
+	"\f发现时间\x12\brequired\x1a\x02msR\x05found\x126\n" +
+	"\x03due\x18\x06 \x01(\x03B$\xd2\xf3\x18 \n" +
+	"\f整改期限\x1a\x02ms\"\f[P]: 30 daysR\x03due\x12&\n" +
+	"\aoverdue\x18\a \x01(\bB\f\xd2\xf3\x18\b\n" +
+	"\x06超期R\aoverdue\x12.\n" +
+	"\x06closed\x18\b \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f消除时间\x1a\x02msR\x06closed:}\xca\xf3\x18y\n" +
+	"\x12重大事故隐患\x10\x04\x18\x01\"\x02id*\x10enterprise,found*\n" +
+	"code,found2=应急管理部令第10号 第十一条; 第6号 第十二条\"\xfe\x02\n" +
 	"\x06Factor\x12*\n" +
 	"\x04code\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
 	"\x06因子\x12\brequiredR\x04code\x12 \n" +
@@ -3690,7 +4672,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06clause\x18\a \x01(\tB\f\xd2\xf3\x18\b\n" +
 	"\x06条款R\x06clause\x12(\n" +
 	"\bevidence\x18\b \x03(\tB\f\xd2\xf3\x18\b\n" +
-	"\x06依据R\bevidence\"\xfb\a\n" +
+	"\x06依据R\bevidence\"\xbc\b\n" +
 	"\aWarning\x123\n" +
 	"\x02id\x18\x01 \x01(\tB#\xd2\xf3\x18\x1f\n" +
 	"\f预警编号\x12\x0frequired,max=64R\x02id\x126\n" +
@@ -3730,7 +4712,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06closed\x18\x0f \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f关闭时间\x1a\x02msR\x06closed\x12:\n" +
 	"\x05steps\x18\x10 \x03(\v2\x10.dusthub.v1.StepB\x12\xd2\xf3\x18\x0e\n" +
-	"\f处置过程R\x05steps:_\xca\xf3\x18[\n" +
+	"\f处置过程R\x05steps\x12?\n" +
+	"\x05calls\x18\x11 \x01(\x05B)\xd2\xf3\x18%\n" +
+	"\f提醒次数\x12\x05gte=0\"\x0edomain 5.3 [P]R\x05calls:_\xca\xf3\x18[\n" +
 	"\f风险预警\x10\x05\x18\x01\"\x02id*\x11enterprise,raised*\fstage,raised*\x06raised2\x1aF1.2 F2.3 F3.4, domain 5.3\"\xad\x04\n" +
 	"\fCleaningPlan\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
@@ -3914,18 +4898,108 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\aaddress\x18\a \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
 	"\f来源地址R\aaddress:G\xca\xf3\x18C\n" +
 	"\f审计日志\x10\a\"\x02id*\n" +
-	"actor,time*\x04time2\x1bT3, GB/T 22239-2019 8.1.4.3\"\x90\x02\n" +
+	"actor,time*\x04time2\x1bT3, GB/T 22239-2019 8.1.4.3\"\xf5\x03\n" +
 	"\tRiskModel\x127\n" +
 	"\aversion\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06版本\x12\x0frequired,max=50R\aversion\x12J\n" +
 	"\bdocument\x18\x02 \x01(\fB.\xd2\xf3\x18*\n" +
 	"\x12模型文件(YAML)\x12\x14required,max=1048576R\bdocument\x12$\n" +
 	"\x06active\x18\x03 \x01(\bB\f\xd2\xf3\x18\b\n" +
-	"\x06启用R\x06active\x12.\n" +
-	"\tsignature\x18\x04 \x01(\fB\x10\xd2\xf3\x18\f\n" +
+	"\x06启用R\x06active\x127\n" +
+	"\tsignature\x18\x04 \x01(\fB\x19\xd2\xf3\x18\x15\n" +
 	"\n" +
-	"SM2 签名R\tsignature:(\xca\xf3\x18$\n" +
-	"\f风险模型\x10\a\x18\x02\"\aversion2\aF1.2 T4\"\xf0\x01\n" +
+	"SM2 签名\x12\amax=256R\tsignature\x12>\n" +
+	"\vcertificate\x18\x05 \x01(\fB\x1c\xd2\xf3\x18\x18\n" +
+	"\f签名证书\x12\bmax=8192R\vcertificate\x128\n" +
+	"\tpublisher\x18\x06 \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
+	"\f发布单位\x12\x06max=64R\tpublisher\x124\n" +
+	"\tpublished\x18\a \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f发布时间\x1a\x02msR\tpublished\x12*\n" +
+	"\x04note\x18\b \x01(\tB\x16\xd2\xf3\x18\x12\n" +
+	"\x06说明\x12\bmax=2000R\x04note:(\xca\xf3\x18$\n" +
+	"\f风险模型\x10\a\x18\x02\"\aversion2\aF1.2 T4\"\xb8\x04\n" +
+	"\bModelUse\x12.\n" +
+	"\x02id\x18\x01 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06编号\x12\x10required,max=200R\x02id\x12/\n" +
+	"\x03day\x18\x02 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06日期\x12\x0frequired,len=10R\x03day\x128\n" +
+	"\x06caller\x18\x03 \x01(\tB \xd2\xf3\x18\x1c\n" +
+	"\t调用方\x12\x0frequired,max=64R\x06caller\x12q\n" +
+	"\toperation\x18\x04 \x01(\tBS\xd2\xf3\x18O\n" +
+	"\x06操作\x12Erequired,oneof=evaluate batch stream what_if explain back_test replayR\toperation\x129\n" +
+	"\x05model\x18\x05 \x01(\tB#\xd2\xf3\x18\x1f\n" +
+	"\f模型版本\x12\x0frequired,max=60R\x05model\x12(\n" +
+	"\x05calls\x18\x06 \x01(\x04B\x12\xd2\xf3\x18\x0e\n" +
+	"\f调用次数R\x05calls\x12-\n" +
+	"\x06plants\x18\a \x01(\x04B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f研判企业数R\x06plants\x12,\n" +
+	"\arefused\x18\b \x01(\x04B\x12\xd2\xf3\x18\x0e\n" +
+	"\f拒绝次数R\arefused\x12-\n" +
+	"\x06cpu_ms\x18\t \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f计算耗时\x1a\x02msR\x05cpuMs:-\xca\xf3\x18)\n" +
+	"\x18算法服务调用记录\x10\a\"\x02id*\x03day2\x02T4\"\x94\x05\n" +
+	"\aChannel\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=64R\x02id\x122\n" +
+	"\x05login\x18\x02 \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
+	"\x06用户\x12\x0erequired,loginR\x05login\x128\n" +
+	"\x04kind\x18\x03 \x01(\tB$\xd2\xf3\x18 \n" +
+	"\x06渠道\x12\brequired:\fchannel_kindR\x04kind\x12)\n" +
+	"\x04name\x18\x04 \x01(\tB\x15\xd2\xf3\x18\x11\n" +
+	"\x06名称\x12\amax=100R\x04name\x12P\n" +
+	"\x0eaddress_sealed\x18\x05 \x01(\fB)\xd2\xf3\x18%\n" +
+	"\x0e地址(密文)\x12\x11required,max=8192(\x01R\raddressSealed\x12L\n" +
+	"\bpriority\x18\x06 \x01(\tB0\xd2\xf3\x18,\n" +
+	"\x0f最低优先级\x12\tomitempty:\x0ealarm_priorityR\bpriority\x12H\n" +
+	"\n" +
+	"quiet_from\x18\a \x01(\x05B)\xd2\xf3\x18%\n" +
+	"\x0f免打扰开始\x12\rgte=0,lt=1440\x1a\x03minR\tquietFrom\x12J\n" +
+	"\vquiet_until\x18\b \x01(\x05B)\xd2\xf3\x18%\n" +
+	"\x0f免打扰结束\x12\rgte=0,lt=1440\x1a\x03minR\n" +
+	"quietUntil\x12(\n" +
+	"\bdisabled\x18\t \x01(\bB\f\xd2\xf3\x18\b\n" +
+	"\x06停用R\bdisabled\x120\n" +
+	"\acreated\x18\n" +
+	" \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f建立时间\x1a\x02msR\acreated:/\xca\xf3\x18+\n" +
+	"\f通知渠道\x10\a\"\x02id*\x05login2\x0eF1.2 F2.3 F3.3\"\xa9\x06\n" +
+	"\bDelivery\x12.\n" +
+	"\x02id\x18\x01 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06编号\x12\x10required,max=200R\x02id\x127\n" +
+	"\asubject\x18\x02 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06事项\x12\x0frequired,max=80R\asubject\x12,\n" +
+	"\n" +
+	"enterprise\x18\x03 \x01(\tB\f\xd2\xf3\x18\b\n" +
+	"\x06企业R\n" +
+	"enterprise\x12,\n" +
+	"\x05login\x18\x04 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
+	"\x06用户\x12\brequiredR\x05login\x126\n" +
+	"\achannel\x18\x05 \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
+	"\f渠道编号\x12\brequiredR\achannel\x128\n" +
+	"\x04kind\x18\x06 \x01(\tB$\xd2\xf3\x18 \n" +
+	"\x06渠道\x12\brequired:\fchannel_kindR\x04kind\x12;\n" +
+	"\bpriority\x18\a \x01(\tB\x1f\xd2\xf3\x18\x1b\n" +
+	"\t优先级:\x0ealarm_priorityR\bpriority\x12<\n" +
+	"\x05state\x18\b \x01(\tB&\xd2\xf3\x18\"\n" +
+	"\x06状态\x12\brequired:\x0edelivery_stateR\x05state\x12.\n" +
+	"\battempts\x18\t \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f尝试次数R\battempts\x121\n" +
+	"\x05error\x18\n" +
+	" \x01(\tB\x1b\xd2\xf3\x18\x17\n" +
+	"\f失败原因\x12\amax=500R\x05error\x124\n" +
+	"\x04time\x18\v \x01(\x03B \xd2\xf3\x18\x1c\n" +
+	"\f提出时间\x12\brequired\x1a\x02msR\x04time\x12*\n" +
+	"\x04next\x18\f \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f下次尝试\x1a\x02msR\x04next\x12*\n" +
+	"\x04sent\x18\r \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f送达时间\x1a\x02msR\x04sent\x122\n" +
+	"\n" +
+	"escalation\x18\x0e \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f升级层级R\n" +
+	"escalation:F\xca\xf3\x18B\n" +
+	"\f通知记录\x10\a\"\x02id*\x04time*\n" +
+	"login,time*\n" +
+	"state,time2\x0eF1.2 F2.3 F3.3\"\xf0\x01\n" +
 	"\tCodeTable\x124\n" +
 	"\x04name\x18\x01 \x01(\tB \xd2\xf3\x18\x1c\n" +
 	"\t代码表\x12\x0frequired,max=50R\x04name\x127\n" +
@@ -3992,7 +5066,7 @@ func file_dusthub_v1_records_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_records_proto_rawDescData
 }
 
-var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Enterprise)(nil),      // 0: dusthub.v1.Enterprise
 	(*Dust)(nil),            // 1: dusthub.v1.Dust
@@ -4007,40 +5081,47 @@ var file_dusthub_v1_records_proto_goTypes = []any{
 	(*GatewayState)(nil),    // 10: dusthub.v1.GatewayState
 	(*Partition)(nil),       // 11: dusthub.v1.Partition
 	(*Alarm)(nil),           // 12: dusthub.v1.Alarm
-	(*Step)(nil),            // 13: dusthub.v1.Step
-	(*RiskResult)(nil),      // 14: dusthub.v1.RiskResult
-	(*Factor)(nil),          // 15: dusthub.v1.Factor
-	(*Warning)(nil),         // 16: dusthub.v1.Warning
-	(*CleaningPlan)(nil),    // 17: dusthub.v1.CleaningPlan
-	(*CleaningRecord)(nil),  // 18: dusthub.v1.CleaningRecord
-	(*SpotCheck)(nil),       // 19: dusthub.v1.SpotCheck
-	(*SpotCheckAnswer)(nil), // 20: dusthub.v1.SpotCheckAnswer
-	(*Attachment)(nil),      // 21: dusthub.v1.Attachment
-	(*Site)(nil),            // 22: dusthub.v1.Site
-	(*User)(nil),            // 23: dusthub.v1.User
-	(*Session)(nil),         // 24: dusthub.v1.Session
-	(*AuditEntry)(nil),      // 25: dusthub.v1.AuditEntry
-	(*RiskModel)(nil),       // 26: dusthub.v1.RiskModel
-	(*CodeTable)(nil),       // 27: dusthub.v1.CodeTable
-	(*Code)(nil),            // 28: dusthub.v1.Code
-	(*Quarantine)(nil),      // 29: dusthub.v1.Quarantine
-	(*Violation)(nil),       // 30: dusthub.v1.Violation
+	(*Shelf)(nil),           // 13: dusthub.v1.Shelf
+	(*CombinedRule)(nil),    // 14: dusthub.v1.CombinedRule
+	(*Step)(nil),            // 15: dusthub.v1.Step
+	(*RiskResult)(nil),      // 16: dusthub.v1.RiskResult
+	(*Hazard)(nil),          // 17: dusthub.v1.Hazard
+	(*Factor)(nil),          // 18: dusthub.v1.Factor
+	(*Warning)(nil),         // 19: dusthub.v1.Warning
+	(*CleaningPlan)(nil),    // 20: dusthub.v1.CleaningPlan
+	(*CleaningRecord)(nil),  // 21: dusthub.v1.CleaningRecord
+	(*SpotCheck)(nil),       // 22: dusthub.v1.SpotCheck
+	(*SpotCheckAnswer)(nil), // 23: dusthub.v1.SpotCheckAnswer
+	(*Attachment)(nil),      // 24: dusthub.v1.Attachment
+	(*Site)(nil),            // 25: dusthub.v1.Site
+	(*User)(nil),            // 26: dusthub.v1.User
+	(*Session)(nil),         // 27: dusthub.v1.Session
+	(*AuditEntry)(nil),      // 28: dusthub.v1.AuditEntry
+	(*RiskModel)(nil),       // 29: dusthub.v1.RiskModel
+	(*ModelUse)(nil),        // 30: dusthub.v1.ModelUse
+	(*Channel)(nil),         // 31: dusthub.v1.Channel
+	(*Delivery)(nil),        // 32: dusthub.v1.Delivery
+	(*CodeTable)(nil),       // 33: dusthub.v1.CodeTable
+	(*Code)(nil),            // 34: dusthub.v1.Code
+	(*Quarantine)(nil),      // 35: dusthub.v1.Quarantine
+	(*Violation)(nil),       // 36: dusthub.v1.Violation
 }
 var file_dusthub_v1_records_proto_depIdxs = []int32{
 	1,  // 0: dusthub.v1.Enterprise.dusts:type_name -> dusthub.v1.Dust
 	8,  // 1: dusthub.v1.Metric.limits:type_name -> dusthub.v1.Limits
-	13, // 2: dusthub.v1.Alarm.steps:type_name -> dusthub.v1.Step
-	15, // 3: dusthub.v1.RiskResult.factors:type_name -> dusthub.v1.Factor
-	15, // 4: dusthub.v1.Warning.top:type_name -> dusthub.v1.Factor
-	13, // 5: dusthub.v1.Warning.steps:type_name -> dusthub.v1.Step
-	13, // 6: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
-	28, // 7: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
-	30, // 8: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	15, // 2: dusthub.v1.Alarm.steps:type_name -> dusthub.v1.Step
+	15, // 3: dusthub.v1.Shelf.steps:type_name -> dusthub.v1.Step
+	18, // 4: dusthub.v1.RiskResult.factors:type_name -> dusthub.v1.Factor
+	18, // 5: dusthub.v1.Warning.top:type_name -> dusthub.v1.Factor
+	15, // 6: dusthub.v1.Warning.steps:type_name -> dusthub.v1.Step
+	15, // 7: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
+	34, // 8: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
+	36, // 9: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_records_proto_init() }
@@ -4056,7 +5137,7 @@ func file_dusthub_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_records_proto_rawDesc), len(file_dusthub_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -42,13 +42,16 @@ type Kind struct {
 	FaultLevel int32    `yaml:"fault_level" json:"fault_level,omitempty"`
 	Deadband   float64  `yaml:"deadband" json:"deadband,omitempty"`
 	OnDelayMs  int32    `yaml:"on_delay_ms" json:"on_delay_ms,omitempty"`
+	WhileFan   bool     `yaml:"while_fan" json:"while_fan,omitempty"` // judged only while the fan of its collector runs
+	StuckMs    int32    `yaml:"stuck_ms" json:"stuck_ms,omitempty"`
+	GraveAfter int32    `yaml:"grave_after_ms" json:"grave_after_ms,omitempty"` // ms
 	Basis      string   `yaml:"basis" json:"basis"`
 	Confidence string   `yaml:"confidence" json:"confidence"`
 }
 
 // Limits are the kind's default alarm limits.
 func (k Kind) Limits() *Limits {
-	return &Limits{Ll: k.LL, L: k.L, H: k.H, Hh: k.HH, FaultState: k.Fault, FaultLevel: k.FaultLevel, Deadband: k.Deadband, OnDelayMs: k.OnDelayMs}
+	return &Limits{Ll: k.LL, L: k.L, H: k.H, Hh: k.HH, FaultState: k.Fault, FaultLevel: k.FaultLevel, Deadband: k.Deadband, OnDelayMs: k.OnDelayMs, StuckMs: k.StuckMs, GraveAfterMs: k.GraveAfter}
 }
 
 // Measure is a catalogue value as it is printed: "<2", "29", ">450"; Known is false for "-" and for words.

@@ -246,3 +246,9 @@ func (e *Engine) overdue(p *plant) {
 		}
 	}
 }
+
+// update puts a changed alarm in the place of what it was.
+func (e *Engine) update(p *plant, i int, a *schema.Alarm) {
+	p.alarms[i] = a
+	e.write(a)
+}

@@ -21,6 +21,8 @@ type plant struct {
 	plans      []*schema.PlanWatch
 	alarms     []*schema.Alarm   // not closed
 	warnings   []*schema.Warning // not closed
+	shelves    []*schema.Shelf   // not ended
+	combined   []*combined
 	memory     []*schema.Remembered
 
 	risk       *schema.RiskResult // as last written
@@ -51,7 +53,13 @@ type point struct {
 	system string
 	kind   schema.Kind
 	rules  []rule
-	fan    *fan // of R01 and R02 of a collector
+	fan    *fan     // of R01 and R02 of a collector
+	run    *point   // R01 of the point's collector
+	driven []*point // of an R01: what is judged only while it runs
+	quench *point   // S02 of the collector of an S01
+	// combined are the rules over several metrics, this one among them.
+	combined []*combined
+	shelved  bool
 	// A good value strictly between lo and hi changes nothing while the point is quiet; between nearLo and nearHi it is not near a limit.
 	lo, hi, nearLo, nearHi float64
 	quiet                  bool
@@ -64,6 +72,7 @@ type rule struct {
 	op    op
 	level int32
 	limit float64
+	on    int64 // ms: on-delay of its own, 0: the metric's
 	st    *schema.RuleState
 }
 
@@ -78,6 +87,10 @@ const (
 	silent     // no samples while its gateway is heard
 	fanFirst   // production runs and the fan does not
 	fanTooSoon // the fan stopped too early after production
+	tooFast    // moved more than the limit a minute
+	frozen     // unchanged for the limit, ms, while the fan runs
+	sparking   // several sparks within a minute
+	burning    // a spark, and nothing quenched it
 )
 
 func (p *point) digital() bool { return p.kind.Signal == "DI" }
@@ -147,8 +160,20 @@ func (e *Engine) configure(p *point) {
 	if limits.FaultState != nil && limits.GetFaultLevel() > 0 {
 		add("DI", equal, limits.GetFaultLevel(), float64(limits.GetFaultState()))
 	}
+	if limits.Rate != nil {
+		add("rate", tooFast, 1, limits.GetRate())
+	}
+	if limits.GetStuckMs() > 0 && !p.digital() {
+		add("stuck", frozen, 1, float64(limits.GetStuckMs()))
+	}
+	if m.GetKind() == sparkDetected {
+		add("spark_repeat", sparking, 2, sparksFrom)
+		add("spark_unquenched", burning, 2, 1)
+		rules[len(rules)-1].on = quenchWithin
+	}
 	if m.GetKind() == fanRunning {
 		add("fan_before_production", fanFirst, 2, 0)
+		rules[len(rules)-1].on = fanDelay
 		add("fan_delay_stop", fanTooSoon, 1, float64(e.cfg.FanStopDelay))
 	}
 	add("over_range", outside, 1, m.GetRangeHi())
@@ -167,7 +192,6 @@ func (e *Engine) configure(p *point) {
 	e.dropRules(p, states)
 	p.rules, p.st.Rules = rules, states
 	p.band(e.model)
-	p.settle(e.model)
 }
 
 // dropRules returns the alarms of rules that a metric no longer has.
@@ -196,9 +220,9 @@ func (p *point) band(model *risk.Model) {
 	p.hi = math.Min(p.nearHi, math.Nextafter(m.GetRangeHi(), math.Inf(1)))
 }
 
-// settle works out quiet and score from the state of the rules.
+// settle works out quiet and score from the state of the rules. What is shelved weighs nothing.
 func (p *point) settle(model *risk.Model) {
-	p.quiet, p.score = true, 0
+	p.quiet, p.score = len(p.combined) == 0 && !p.rated(), 0
 	for _, r := range p.rules {
 		if r.st.GetSince() != 0 || r.st.GetAlarm() != "" {
 			p.quiet = false
@@ -207,17 +231,37 @@ func (p *point) settle(model *risk.Model) {
 			continue
 		}
 		switch {
-		case r.op == outside || r.op == faulty:
+		case r.op == outside || r.op == faulty || r.op == frozen:
 			p.score = math.Max(p.score, model.Scores.Fault)
 		case r.op == silent:
 			p.score = math.Max(p.score, model.Scores.Offline)
-		case r.level == 2:
+		case r.level == 2 || r.st.GetGrave():
 			p.score = math.Max(p.score, model.Scores.Level2)
 		default:
 			p.score = math.Max(p.score, model.Scores.Level1)
 		}
 	}
-	if !p.digital() && p.st.GetTime() != 0 && (p.st.GetLast() <= p.nearLo || p.st.GetLast() >= p.nearHi) {
+	if !p.digital() && p.st.GetTime() != 0 && !p.idle() && (p.st.GetLast() <= p.nearLo || p.st.GetLast() >= p.nearHi) {
 		p.quiet, p.score = false, math.Max(p.score, model.Scores.Near)
 	}
+	if p.shelved {
+		p.score = 0
+	}
+}
+
+// resettle settles and returns the score.
+func (p *point) resettle(model *risk.Model) float64 {
+	p.settle(model)
+	return p.score
+}
+
+// rated says whether the rate of change is watched.
+func (p *point) rated() bool {
+	l := p.st.GetMetric().GetLimits()
+	return l != nil && l.Rate != nil
+}
+
+// idle says whether a value that is judged only while the fan runs need not be judged now.
+func (p *point) idle() bool {
+	return p.kind.WhileFan && p.run != nil && p.run.st.GetTime() != 0 && p.run.st.GetLast() != 1
 }

@@ -257,6 +257,10 @@ func (e *Engine) rewire(p *plant) {
 		e.configure(x)
 	}
 	p.wire()
+	p.attach()
+	for _, x := range p.points {
+		x.settle(e.model)
+	}
 }
 
 // children are the types that name a type by reference, within one plant.

@@ -39,6 +39,9 @@ func (e *Engine) frame(raw []byte) {
 			return // back-fill never alarms (domain 2.4)
 		}
 		p.st.Seen = e.st.Now
+		if s.Value != p.st.Last && !p.digital() {
+			p.st.Changed = s.Time
+		}
 		if p.quiet && s.Quality == frame.Good && p.calm(s.Value) {
 			p.st.Last, p.st.Time = s.Value, s.Time
 			return
@@ -63,8 +66,10 @@ func (e *Engine) judge(p *point, s frame.Sample) {
 	before := p.score
 	if p.st.GetTime() != 0 && s.Value != p.st.GetLast() && p.digital() {
 		p.st.Changed = s.Time
+		p.pulse(s)
 	}
 	p.st.Last, p.st.Time, p.st.Quality = s.Value, s.Time, uint32(s.Quality)
+	p.anchor(s)
 	for i := range p.rules {
 		r := &p.rules[i]
 		holds, known := p.holds(r, s)
@@ -75,9 +80,17 @@ func (e *Engine) judge(p *point, s frame.Sample) {
 	if p.fan != nil && p.fan.fan != nil {
 		e.judgeFan(p.fan, s.Time)
 	}
+	for _, c := range p.combined {
+		e.judgeCombined(c, s.Time)
+	}
 	p.settle(e.model)
 	if p.score != before {
 		e.touch(p.plant)
+	}
+	for _, x := range p.driven {
+		if was := x.score; x.resettle(e.model) != was {
+			e.touch(p.plant)
+		}
 	}
 }
 
@@ -92,9 +105,9 @@ func (p *point) holds(r *rule, s frame.Sample) (holds, known bool) {
 	inRange := s.Value >= m.GetRangeLo() && s.Value <= m.GetRangeHi()
 	switch r.op {
 	case above:
-		return s.Value >= r.limit-band, good && inRange
+		return s.Value >= r.limit-band && !p.idle(), good && inRange
 	case below:
-		return s.Value <= r.limit+band, good && inRange
+		return s.Value <= r.limit+band && !p.idle(), good && inRange
 	case equal:
 		return s.Value == r.limit, good
 	case outside:
@@ -103,17 +116,17 @@ func (p *point) holds(r *rule, s frame.Sample) (holds, known bool) {
 		return s.Quality == frame.Fault, true
 	case silent:
 		return false, true
+	case tooFast, frozen:
+		return p.moves(r, s.Time), good && inRange
+	case sparking, burning:
+		return p.sparks(r, s.Time), good
 	}
 	return false, false // fan rules look at two points
 }
 
 // step moves one rule: a condition that holds for the on-delay raises, one that is gone for the off-delay returns.
 func (e *Engine) step(p *point, r *rule, holds bool, t int64) {
-	m := p.st.GetMetric()
-	on, off := int64(m.GetLimits().GetOnDelayMs()), int64(m.GetLimits().GetOffDelayMs())
-	if r.op == fanFirst {
-		on = max(on, fanDelay)
-	}
+	on, off := p.onDelay(r), int64(p.st.GetMetric().GetLimits().GetOffDelayMs())
 	st := r.st
 	switch {
 	case st.GetAlarm() == "" && !holds:
@@ -134,10 +147,18 @@ func (e *Engine) step(p *point, r *rule, holds bool, t int64) {
 		}
 		if t-st.GetClear() >= off {
 			e.returned(p.plant, st.GetAlarm(), t)
-			st.Alarm, st.Since, st.Clear = "", 0, 0
+			rest(st)
 		}
 	}
 }
+
+// onDelay is how long a rule's condition must hold, ms.
+func (p *point) onDelay(r *rule) int64 {
+	return max(r.on, int64(p.st.GetMetric().GetLimits().GetOnDelayMs()))
+}
+
+// rest makes a rule one whose condition does not hold.
+func rest(st *schema.RuleState) { st.Alarm, st.Since, st.Clear, st.Grave = "", 0, 0, false }
 
 // judgeFan judges the rules that look at fan and production together (GB 15577-2018 8.1.6).
 func (e *Engine) judgeFan(f *fan, t int64) {
@@ -203,15 +224,29 @@ func (e *Engine) peak(p *point, r *rule) {
 	a = clone(a)
 	a.Peak = v
 	r.st.Wrote = e.st.GetNow()
-	p.plant.alarms[i] = a
-	e.write(a)
+	e.update(p.plant, i, a)
 }
 
-// wire joins fan and production of each collector of a plant.
+// wire joins the metrics of each collector of a plant that are judged together.
 func (p *plant) wire() {
 	fans := map[string]*fan{}
+	runs, quenches := map[string]*point{}, map[string]*point{}
 	for _, x := range p.points {
-		x.fan = nil
+		switch x.st.GetMetric().GetKind() {
+		case fanRunning:
+			runs[x.st.GetMetric().GetCollector()] = x
+		case sparkQuenched:
+			quenches[x.st.GetMetric().GetCollector()] = x
+		}
+	}
+	for _, x := range p.points {
+		x.driven = nil
+	}
+	for _, x := range p.points {
+		if r := runs[x.st.GetMetric().GetCollector()]; r != nil && x.kind.WhileFan {
+			r.driven = append(r.driven, x)
+		}
+		x.fan, x.run, x.quench = nil, runs[x.st.GetMetric().GetCollector()], quenches[x.st.GetMetric().GetCollector()]
 		kind := x.st.GetMetric().GetKind()
 		if kind != fanRunning && kind != productionRunning {
 			continue

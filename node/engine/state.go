@@ -42,13 +42,16 @@ func (e *Engine) MarshalState() ([]byte, error) {
 func (p *plant) state() *schema.PlantState {
 	st := &schema.PlantState{
 		Enterprise: p.enterprise, Workshops: p.workshops, Systems: p.systems, Collectors: p.collectors, Cameras: p.cameras, Plans: p.plans,
-		Alarms: p.alarms, Warnings: p.warnings, Memory: p.memory, Risk: p.risk, Level: p.level, LevelSince: p.levelSince, LowSince: p.lowSince,
+		Alarms: p.alarms, Warnings: p.warnings, Shelves: p.shelves, Memory: p.memory, Risk: p.risk, Level: p.level, LevelSince: p.levelSince, LowSince: p.lowSince,
 	}
 	for _, g := range p.gateways {
 		st.Gateways = append(st.Gateways, g.st)
 	}
 	for _, x := range p.points {
 		st.Points = append(st.Points, x.st)
+	}
+	for _, c := range p.combined {
+		st.Combined = append(st.Combined, c.st)
 	}
 	return st
 }
@@ -90,7 +93,7 @@ func (e *Engine) UnmarshalState(b []byte) error {
 func (e *Engine) restore(st *schema.PlantState) {
 	p := &plant{
 		code: st.GetEnterprise().GetCode(), enterprise: st.GetEnterprise(), workshops: st.GetWorkshops(), systems: st.GetSystems(),
-		collectors: st.GetCollectors(), cameras: st.GetCameras(), plans: st.GetPlans(), alarms: st.GetAlarms(), warnings: st.GetWarnings(),
+		collectors: st.GetCollectors(), cameras: st.GetCameras(), plans: st.GetPlans(), alarms: st.GetAlarms(), warnings: st.GetWarnings(), shelves: st.GetShelves(),
 		memory: st.GetMemory(), risk: st.GetRisk(), level: st.GetLevel(), levelSince: st.GetLevelSince(), lowSince: st.GetLowSince(),
 	}
 	for _, g := range st.GetGateways() {
@@ -103,10 +106,10 @@ func (e *Engine) restore(st *schema.PlantState) {
 	}
 	e.plants[p.code] = p
 	e.codes = append(e.codes, p.code)
-	for _, x := range p.points {
-		e.configure(x)
+	for _, c := range st.GetCombined() {
+		p.combine(c)
 	}
-	p.wire()
+	e.rewire(p)
 	e.index(p)
 }
 

@@ -1,0 +1,90 @@
+package condition
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func known(name string) bool { return strings.HasPrefix(name, "C001") }
+
+func TestHolds(t *testing.T) {
+	for _, c := range []struct {
+		expression string
+		of         []float64 // in order of name: K0101, P0101, T0101
+		want       bool
+	}{
+		{"C001T0101 > 55 && (C001P0101 < 400 || C001K0101 == 1)", []float64{0, 300, 60}, true},
+		{"C001T0101 > 55 && (C001P0101 < 400 || C001K0101 == 1)", []float64{0, 500, 60}, false},
+		{"C001T0101 > 55 && (C001P0101 < 400 || C001K0101 == 1)", []float64{1, 500, 60}, true},
+		{"!(C001T0101 > 55) && C001P0101 >= 0 && C001K0101 >= 0", []float64{0, 0, 55}, true},
+		{"C001T0101 - C001P0101 / 10.0 > C001K0101", []float64{5, 100, 16}, true},
+		{"(C001K0101 == 1 ? C001T0101 : C001P0101) > 10", []float64{1, 0, 11}, true},
+	} {
+		p, err := Compile(c.expression, known)
+		if err != nil {
+			t.Errorf("%s: %v", c.expression, err)
+			continue
+		}
+		if got, ok := p.Holds(c.of); !ok || got != c.want {
+			t.Errorf("%s with %v %v: %t, %t", c.expression, p.Metrics(), c.of, got, ok)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, c := range []struct{ name, expression, why string }{
+		{"syntax", "C001T0101 >", "line 1"},
+		{"second line", "C001T0101 > 1 &&\n)", "line 2"},
+		{"unknown metric", "C002T0101 > 1", "C002T0101"},
+		{"no metric", "1 > 0", "names 0"},
+		{"a number", "C001T0101 + 1.0", "double"},
+		{"wrong type", `C001T0101 > "hot"`, "overload"},
+		{"loop", "[1.0, 2.0].exists(x, x > C001T0101)", ""},
+		{"unknown call", "explode(C001T0101)", ""},
+		{"empty", "", ""},
+		{"too deep", strings.Repeat("(", 500) + "C001T0101 > 1" + strings.Repeat(")", 500), ""},
+	} {
+		if _, err := Compile(c.expression, known); !errors.Is(err, ErrCondition) || !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s: %v, wanted %q", c.name, err, c.why)
+		}
+	}
+}
+
+// TestUnsure: an evaluation that fails says nothing, and a costly one is ended.
+func TestUnsure(t *testing.T) {
+	costly := "C001T0101 > 1"
+	for range 11 {
+		costly = "(" + costly + ") && (" + costly + ")"
+	}
+	p, err := Compile(costly, known)
+	if err != nil {
+		t.Skipf("refused already: %v", err)
+	}
+	if _, ok := p.Holds([]float64{2}); ok {
+		t.Error("cost is not limited")
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	f.Add("C001T0101 > 55 && (C001P0101 < 400 || C001K0101 == 1)")
+	f.Add("C001T0101 ? 1 : 2")
+	f.Fuzz(func(_ *testing.T, expression string) {
+		p, err := Compile(expression, known)
+		if err == nil {
+			p.Holds(make([]float64, len(p.Metrics())))
+		}
+	})
+}
+
+func BenchmarkHolds(b *testing.B) {
+	p, err := Compile("C001T0101 > 55 && (C001P0101 < 400 || C001K0101 == 1)", known)
+	if err != nil {
+		b.Fatal(err)
+	}
+	of := []float64{0, 300, 50}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Holds(of)
+	}
+}
