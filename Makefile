@@ -76,6 +76,7 @@ soak: web ## long runs: race detector, fuzzing, the whole loop again and again (
 .PHONY: generate
 generate: proto ## write generated pages anew
 	@go test ./schema -run Dictionary -update -count=1
+	@go test ./conformance -run Page -update -count=1
 
 .PHONY: proto
 proto: ## regenerate Go code from schema/proto with pinned tools

@@ -20,12 +20,13 @@ import (
 var version = "unknown"
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run one replica of a site: doors, engine, store, portals, links to parent and children."`
-	Demo    demoCmd    `cmd:"" help:"Run the demonstration: a ministry, two provinces, twenty plants, on this machine."`
-	Collect collectCmd `cmd:"" help:"Run an edge gateway: poll controllers over Modbus TCP, or replay recorded readings, and send them to a site."`
-	Verify  verifyCmd  `cmd:"" help:"Compare what two sites hold of one site's ledger and samples, and name the differences."`
-	Config  configCmd  `cmd:"" help:"Look at a site's configuration."`
-	Version versionCmd `cmd:"" help:"Print the program's and the schema's version."`
+	Serve       serveCmd       `cmd:"" help:"Run one replica of a site: doors, engine, store, portals, links to parent and children."`
+	Demo        demoCmd        `cmd:"" help:"Run the demonstration: a ministry, two provinces, twenty plants, on this machine."`
+	Collect     collectCmd     `cmd:"" help:"Run an edge gateway: poll controllers over Modbus TCP, or replay recorded readings, and send them to a site."`
+	Verify      verifyCmd      `cmd:"" help:"Compare what two sites hold of one site's ledger and samples, and name the differences."`
+	Conformance conformanceCmd `cmd:"" help:"Audit a site, of this program or another: does it follow the federation protocol?"`
+	Config      configCmd      `cmd:"" help:"Look at a site's configuration."`
+	Version     versionCmd     `cmd:"" help:"Print the program's and the schema's version."`
 
 	InstallCompletions kongplete.InstallCompletions `cmd:"" help:"Print what a shell needs to complete this program's commands."`
 }

@@ -33,11 +33,14 @@ var (
 	ErrMalformed = errors.New("border: malformed batch")
 )
 
-// Limits of what is taken in, with room above what lane makes.
+// Limits of what is taken in (docs/protocol.md, section 4.1).
 const (
 	maxItems  = lane.MaxItems
-	maxBytes  = lane.MaxBytes + schema.MaxEntryBytes + 64<<10
+	maxBytes  = lane.MaxBytes
 	maxFrames = 8192
+	// maxLive: a reader of the log stops behind the frame that fills its batch.
+	maxLive  = lane.MaxBytes + frame.MaxBytes
+	maxChunk = schema.MaxEntryBytes + 320<<10 // a chunk alone in its batch
 	maxPiece  = lane.PieceBytes
 	// slack is how far ahead of this site's clock a checkpoint may be signed (domain 2.4).
 	slack = schema.FutureMs * time.Millisecond
@@ -136,8 +139,8 @@ func sizeOfItems(in *schema.Inbound) error {
 		}
 		total += n
 	}
-	if total > maxBytes {
-		return fmt.Errorf("%w: %d bytes of entries", ErrSize, total)
+	if total > maxBytes && len(in.GetItems()) > 1 {
+		return fmt.Errorf("%w: %d bytes in %d entries", ErrSize, total, len(in.GetItems()))
 	}
 	return nil
 }
@@ -256,7 +259,7 @@ func (b *Border) live(from Neighbour, in *schema.Inbound) error {
 	total, before := 0, uint64(0)
 	keep := in.GetFrames()[:0:0]
 	for _, f := range in.GetFrames() {
-		if total += len(f.GetFrame()); total > maxBytes {
+		if total += len(f.GetFrame()); total > maxLive {
 			return fmt.Errorf("%w: %d bytes of frames", ErrSize, total)
 		}
 		if f.GetIndex() <= before || f.GetIndex() > in.GetLast() {
@@ -290,8 +293,11 @@ func sealed(in *schema.Inbound) error {
 			return fmt.Errorf("%w: series %d behind %d", ErrMalformed, x.GetSeries(), before)
 		}
 		before = int64(x.GetSeries())
-		if total += len(x.GetChunk()); total > maxBytes {
-			return fmt.Errorf("%w: %d bytes of chunks", ErrSize, total)
+		if len(x.GetChunk()) > maxChunk {
+			return fmt.Errorf("%w: chunk of series %d has %d bytes", ErrSize, x.GetSeries(), len(x.GetChunk()))
+		}
+		if total += len(x.GetChunk()); total > maxBytes && len(in.GetSealed()) > 1 {
+			return fmt.Errorf("%w: %d bytes in %d chunks", ErrSize, total, len(in.GetSealed()))
 		}
 	}
 	return nil
