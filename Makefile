@@ -66,7 +66,7 @@ lint: ## gofmt, and golangci-lint with vet and the import arrows
 	@scripts/lint
 
 .PHONY: bench
-bench: web ## figures of stores, engine and whole sites, beside VictoriaMetrics where it can be built
+bench: build ## figures of stores, engine and whole sites, beside VictoriaMetrics where it can be built (3 min)
 	@scripts/bench
 
 .PHONY: soak

@@ -127,7 +127,7 @@ var wanted = map[string]string{
 	"oneof": "one of: %s", "table": "a code of table %s", "uscc": "18 characters as GB 32100-2015 has them", "region": "a GB/T 2260 code",
 	"enterprise_code": "6 digits of the county, 03, 4 digits", "workshop_code": "enterprise code, W, 2 digits", "system_code": "enterprise code, S, 2 digits",
 	"collector_code": "enterprise code, C, 3 digits", "gateway_code": "enterprise code, G, 2 digits", "metric_code": "collector code, kind, 2 digits",
-	"gb28181": "20 digits as GB/T 28181 has them", "industry": "a GB/T 4754-2017 code", "site_id": "lower case letters, digits and -", "login": "3 to 32 of a-z 0-9 . _ -, a letter first",
+	"gb28181": "20 digits as GB/T 28181 has them", "industry": "a GB/T 4754-2017 code", "site_id": "2 to 32 lower case letters, digits and -, a letter first", "login": "3 to 32 of a-z 0-9 . _ -, a letter first",
 	"finite": "a finite number", "utf8": "valid UTF-8", "gtfield": "more than %s", "hexadecimal": "hexadecimal digits",
 }
 

@@ -302,6 +302,8 @@ func (l *loop) startReplica(s *site, i int) {
 	if s.Parent != "" {
 		args = append(args, "--set", "parent.addr="+l.uplink.l.Addr().String())
 	}
+	// The replicas differ in their processors: their ledgers must not.
+	l.t.Setenv("GOMAXPROCS", []string{"4", "1", "2"}[i])
 	l.start(fmt.Sprintf("%s-%d", s.ID, i+1), args...)
 }
 

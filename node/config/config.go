@@ -176,13 +176,45 @@ func Load(path string, environ []string, overrides map[string]any) (*Config, err
 		Result: c, TagName: tag, WeaklyTypedInput: true, DecodeHook: mapstructure.StringToTimeDurationHookFunc(),
 	}})
 	c.derive()
-	if errs = append(errs, err); err == nil {
-		errs = append(errs, c.Validate())
+	unread := unreadable(err)
+	for _, e := range unread {
+		errs = append(errs, fmt.Errorf("%s: %w", e.Name(), e.Unwrap()))
+	}
+	for _, e := range c.problems() {
+		if !slices.ContainsFunc(unread, func(u *mapstructure.DecodeError) bool { return concerns(e, u.Name()) }) {
+			errs = append(errs, e)
+		}
+	}
+	if err != nil && len(unread) == 0 {
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return c, nil
+}
+
+// unreadable lists the values that are not of their key's kind.
+func unreadable(err error) []*mapstructure.DecodeError {
+	switch e := err.(type) { //nolint:errorlint // the tree of errors is walked here
+	case *mapstructure.DecodeError:
+		return []*mapstructure.DecodeError{e}
+	case interface{ Unwrap() []error }:
+		var out []*mapstructure.DecodeError
+		for _, x := range e.Unwrap() {
+			out = append(out, unreadable(x)...)
+		}
+		return out
+	case interface{ Unwrap() error }:
+		return unreadable(e.Unwrap())
+	}
+	return nil
+}
+
+// concerns says whether a problem is about a key or what lies under it: of a value that could not be read nothing else is known.
+func concerns(problem error, key string) bool {
+	rest, ok := strings.CutPrefix(problem.Error(), key)
+	return ok && rest != "" && strings.ContainsRune(":.[", rune(rest[0]))
 }
 
 // derive sets what follows from something else.

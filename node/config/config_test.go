@@ -91,12 +91,16 @@ func TestEveryErrorIsNamed(t *testing.T) {
 		{name: "unknown section", from: "ledger:", to: "leger: {a: 1}\nledger:", want: []string{"leger.a: unknown key"}},
 		{name: "unknown variable", environ: []string{"DUSTHUB_SITE__NAM=x"}, want: []string{"site.nam: unknown key"}},
 		{name: "nothing", from: whole, to: "{}", want: []string{"site.id: is needed", "site.name: is needed", "site.level: is needed", "data_dir: is needed", "identity_dir: is needed"}},
-		{name: "forms", from: "id: jiangsu, name", to: "id: Jiang Su, name", want: []string{"site.id: must be lower case"}},
+		{name: "forms", from: "id: jiangsu, name", to: "id: Jiang Su, name", want: []string{"site.id: must be 2 to 32 lower case"}},
 		{name: "region", from: `"320000"`, to: `"329999"`, want: []string{"site.region: must be a GB/T 2260 code"}},
 		{name: "region missing", from: `, region: "320000"`, to: "", want: []string{"site.region: is needed for level province"}},
 		{name: "level", from: "level: province", to: "level: county", want: []string{"site.level: must be one of ministry province city"}},
 		{name: "durations", from: "partition: 2m", to: "partition: 100h", want: []string{"store.partition: must be at most 24h"}},
 		{name: "not a duration", from: "partition: 2m", to: "partition: often", want: []string{"store.partition"}},
+		{
+			name: "what cannot be read hides nothing else", from: "partition: 2m", to: "partition: often, cache_mb: x, log_mb: 1", environ: []string{"DUSTHUB_LOG__LEVEL=loud"},
+			want: []string{"store.partition: time: invalid duration", "store.cache_mb: cannot parse", "store.log_mb: must be at least 64", "log.level: must be one of"},
+		},
 		{name: "tick", from: "offline_after: 20s", to: "offline_after: 20s, tick: 10ms", want: []string{"engine.tick: must be at least 1s"}},
 		{name: "address", from: `regulator: "127.0.0.1:8200"`, to: `regulator: "8200"`, want: []string{"listen.regulator: must be host:port"}},
 		{name: "two on one address", from: `mqtt: "127.0.0.1:8203"`, to: `mqtt: "127.0.0.1:8202"`, want: []string{"listen.mqtt: 127.0.0.1:8202 is listen.access's, too"}},
@@ -121,7 +125,7 @@ func TestEveryErrorIsNamed(t *testing.T) {
 				t.Fatal("accepted")
 			}
 			for _, w := range c.want {
-				if !strings.Contains(err.Error(), w) {
+				if strings.Count(err.Error(), w) != 1 {
 					t.Errorf("%v\nwanted %q", err, w)
 				}
 			}

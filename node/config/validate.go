@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,11 +56,13 @@ func must(err error) {
 // wanted says in words what a rule asks for.
 var wanted = map[string]string{
 	"required": "is needed", "address": "must be host:port", "oneof": "must be one of %s", "min": "must be at least %s", "max": "must be at most %s",
-	"site_id": "must be lower case letters, digits and -", "login": "must be 3 to 32 of a-z 0-9 . _ -, a letter first", "region": "must be a GB/T 2260 code",
+	"site_id": "must be 2 to 32 lower case letters, digits and -, a letter first", "login": "must be 3 to 32 of a-z 0-9 . _ -, a letter first", "region": "must be a GB/T 2260 code",
 }
 
 // Validate names everything that is wrong, by key.
-func (c *Config) Validate() error {
+func (c *Config) Validate() error { return errors.Join(c.problems()...) }
+
+func (c *Config) problems() []error {
 	var errs []error
 	var fields validator.ValidationErrors
 	if err := judge().Struct(c); errors.As(err, &fields) {
@@ -74,7 +77,7 @@ func (c *Config) Validate() error {
 	} else if err != nil {
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, c.relations()...)...)
+	return append(errs, c.relations()...)
 }
 
 // relations judges what holds between keys.
@@ -103,6 +106,7 @@ func (c *Config) relations() []error {
 		errs = append(errs, readable("engine.model", c.Engine.Model))
 	}
 	errs = append(errs, readable("doors.compat_mapping", c.Doors.CompatMapping))
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	return append(append(errs, c.peers()...), c.listeners()...)
 }
 
