@@ -183,3 +183,26 @@ func TestSlowStream(t *testing.T) {
 type nopConn struct{ net.Conn }
 
 func (nopConn) SetWriteDeadline(time.Time) error { return nil }
+
+// TestStopBeforeServing: a portal that is stopped before it served at all ends at once, whoever of the two is first.
+func TestStopBeforeServing(t *testing.T) {
+	for range 20 {
+		s := newSite(t)
+		listeners, err := Listen(t.Context(), "127.0.0.1:0", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		done := make(chan error, 1)
+		go func() { done <- s.server.ServeOn(ctx, listeners) }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("it still serves")
+		}
+	}
+}

@@ -154,8 +154,9 @@ func New(opt Options) (*Server, error) {
 // App is the listener's application, for tests and for embedding.
 func (s *Server) App(p Portal) *fiber.App { return s.doors[p].app }
 
-// Serve listens on both addresses until the context ends. An empty address leaves that portal out.
-func (s *Server) Serve(ctx context.Context, regulator, enterprise string) error {
+// Listen opens the portals' addresses, for ServeOn: whoever is told that the site is ready must be able to connect. An empty
+// address leaves that portal out.
+func Listen(ctx context.Context, regulator, enterprise string) (map[Portal]net.Listener, error) {
 	listeners := map[Portal]net.Listener{}
 	for p, addr := range map[Portal]string{Regulator: regulator, Enterprise: enterprise} {
 		if addr == "" {
@@ -166,11 +167,11 @@ func (s *Server) Serve(ctx context.Context, regulator, enterprise string) error 
 			for _, open := range listeners {
 				open.Close()
 			}
-			return fmt.Errorf("listen for the %s portal: %w", p, err)
+			return nil, fmt.Errorf("listen for the %s portal: %w", p, err)
 		}
 		listeners[p] = l
 	}
-	return s.ServeOn(ctx, listeners)
+	return listeners, nil
 }
 
 // ServeOn serves on listeners that are open already, for instance TLCP ones, until the context ends.
@@ -194,10 +195,11 @@ func (s *Server) ServeOn(ctx context.Context, listeners map[Portal]net.Listener)
 	}
 	cancel()
 	s.streams.close() // an open stream would hold the shutdown to its deadline
-	for p := range listeners {
+	for p, l := range listeners {
 		if e := s.doors[p].app.ShutdownWithTimeout(shutdownWithin); e != nil && !errors.Is(e, context.DeadlineExceeded) {
 			err = errors.Join(err, fmt.Errorf("shut the %s portal down: %w", p, e))
 		}
+		l.Close() // a portal that had not begun to serve knows nothing of the shutdown
 	}
 	wg.Wait()
 	s.world.close()

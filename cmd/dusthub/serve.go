@@ -125,7 +125,7 @@ func newSite(ctx context.Context, n *node.Node) (*site, error) {
 		func() error { return s.ops(ctx) },
 		func() error { return s.doors(ctx, intake) },
 		func() error { return s.grpc(ctx, intake, links) },
-		func() error { return s.portals(links) },
+		func() error { return s.portals(ctx, links) },
 	} {
 		if err := open(); err != nil {
 			return nil, err
@@ -281,7 +281,7 @@ func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Fe
 	return nil
 }
 
-func (s *site) portals(links *federation.Federation) error {
+func (s *site) portals(ctx context.Context, links *federation.Federation) error {
 	n, cfg := s.node, s.node.Config()
 	p, err := portal.New(portal.Options{
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
@@ -291,7 +291,11 @@ func (s *site) portals(links *federation.Federation) error {
 	if err != nil {
 		return err
 	}
-	s.add("portals", func(ctx context.Context) error { return p.Serve(ctx, cfg.Listen.Regulator, cfg.Listen.Enterprise) })
+	listeners, err := portal.Listen(ctx, cfg.Listen.Regulator, cfg.Listen.Enterprise)
+	if err != nil {
+		return err
+	}
+	s.add("portals", func(ctx context.Context) error { return p.ServeOn(ctx, listeners) })
 	return nil
 }
 

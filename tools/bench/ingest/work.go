@@ -13,7 +13,7 @@ import (
 // The requests of a turn bring a reading a second of each series: requestEach of them a request.
 const (
 	requestEach  = 10
-	begins       = -4 * time.Minute // so long ago the first reading was: still live, so the engine judges all of it
+	behind       = time.Minute // the last reading ends so long ago: what is sent later must be newer
 	latestAsked  = 20
 	uplinkWithin = 3 * time.Minute
 )
@@ -70,7 +70,8 @@ func ingest(ctx context.Context, o options, f *figures, s *site, v *peer, all []
 	for i, p := range all {
 		wanders = append(wanders, newWander(p, uint64(i)))
 	}
-	from := time.Now().Add(begins)
+	span := time.Duration((1+o.turns*o.rounds)*requestEach) * time.Second
+	from := time.Now().Add(-span - behind) // within ten minutes by default: live, so the engine judges all of it
 	next := func(rounds int) [][]request {
 		load := make([][]request, len(all))
 		for i, p := range all {
