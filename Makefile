@@ -66,7 +66,7 @@ lint: ## gofmt, and golangci-lint with vet and the import arrows
 	@scripts/lint
 
 .PHONY: bench
-bench: build ## figures of stores, engine and whole sites, beside VictoriaMetrics where it can be built (3 min)
+bench: build ## figures of whole sites beside VictoriaMetrics, where it can be built (4 min; BENCH_MICRO=1: of the parts, too)
 	@scripts/bench
 
 .PHONY: soak

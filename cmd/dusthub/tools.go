@@ -74,6 +74,9 @@ func (c *collectCmd) Run(ctx context.Context, out io.Writer) error {
 	}
 	cfg.Logger = log
 	report, err := collect.Replay(ctx, cfg)
+	if err == nil && report.Refused > 0 {
+		err = fmt.Errorf("the site refused %d of %d readings", report.Refused, report.Readings)
+	}
 	return errors.Join(err, printJSON(out, report))
 }
 

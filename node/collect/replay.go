@@ -133,11 +133,11 @@ type ReplayConfig struct {
 
 // ReplayReport says what became of a file.
 type ReplayReport struct {
-	Rows     int // rows of the file
-	Readings int // readings sent
-	Skipped  int // cells that are empty or no number
-	Stored   int // acknowledged as stored, or as there already
-	Refused  int
+	Rows     int `json:"rows"`     // of the file
+	Readings int `json:"readings"` // sent
+	Skipped  int `json:"skipped"`  // cells that are empty or no number
+	Stored   int `json:"stored"`   // acknowledged as stored, or as there already
+	Refused  int `json:"refused"`
 }
 
 // row is one row of the file: values by column of the mapping, NaN where there is none.

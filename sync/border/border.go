@@ -41,7 +41,7 @@ const (
 	// maxLive: a reader of the log stops behind the frame that fills its batch.
 	maxLive  = lane.MaxBytes + frame.MaxBytes
 	maxChunk = schema.MaxEntryBytes + 320<<10 // a chunk alone in its batch
-	maxPiece  = lane.PieceBytes
+	maxPiece = lane.PieceBytes
 	// slack is how far ahead of this site's clock a checkpoint may be signed (domain 2.4).
 	slack = schema.FutureMs * time.Millisecond
 )

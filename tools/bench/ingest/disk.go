@@ -14,8 +14,9 @@ const (
 	backfillEach   = 10 // samples a series in a request
 	sealGrace      = time.Second
 	sealWithin     = 3 * time.Minute
-	pebbleSettle   = 4 * time.Second // two checkpoints, as configured below
-	diskCheckpoint = "2s"
+	storeSettle    = 25 * time.Second // a checkpoint, as configured below, and what compactions follow
+	peerSettle     = 4 * time.Second
+	diskCheckpoint = "15s"
 )
 
 // onDisk sends two whole hours of readings at once, as a gateway does after an outage, waits until they have settled, and
@@ -55,7 +56,7 @@ func onDisk(ctx context.Context, o options, f *figures) error {
 	if err := until(ctx, sealWithin, "the partition to seal", func() (bool, error) { return s.sealed(ctx, n) }); err != nil {
 		return err
 	}
-	if err := pause(ctx, pebbleSettle); err != nil {
+	if err := pause(ctx, storeSettle); err != nil {
 		return err
 	}
 	size, err := s.tables()
@@ -98,7 +99,7 @@ func peerOnDisk(ctx context.Context, o options, f *figures, load [][]request) er
 			return err
 		}
 	}
-	if err := pause(ctx, pebbleSettle); err != nil {
+	if err := pause(ctx, peerSettle); err != nil {
 		return err
 	}
 	data, err := bytesOf(v.dir, func(path string) bool {
