@@ -42,9 +42,13 @@ func (s *Server) propose(ctx context.Context, cmd *schema.Command) (*schema.Resu
 	return res, nil
 }
 
-// put writes records in one command.
-func (s *Server) put(ctx context.Context, actor string, changes ...*schema.Change) (*schema.Result, error) {
-	return s.propose(ctx, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: &schema.Put{Changes: changes}}})
+// put writes records in one command, in the name and with the role of a person; of nobody: the site itself.
+func (s *Server) put(ctx context.Context, by *schema.User, changes ...*schema.Change) (*schema.Result, error) {
+	actor := "site"
+	if by != nil {
+		actor = by.GetLogin()
+	}
+	return s.propose(ctx, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: &schema.Put{Changes: changes, Role: by.GetRole()}}})
 }
 
 // change is a record to be written. Records made here encode; one that did not would be refused as empty.
@@ -122,7 +126,7 @@ func (s *Server) auditEntry(actor, action, subject, result, address string) *sch
 
 // audit keeps what somebody tried. It never fails the request: the throttle bounds how many there can be.
 func (s *Server) audit(ctx context.Context, actor, action, subject, result, address string) {
-	if _, err := s.put(ctx, "site", s.change(s.auditEntry(actor, action, subject, result, address))); err != nil {
+	if _, err := s.put(ctx, nil, s.change(s.auditEntry(actor, action, subject, result, address))); err != nil {
 		s.log.Warn("audit entry was not kept", "action", action, "actor", actor, "result", result, "err", err)
 	}
 }

@@ -657,14 +657,17 @@ func (x *PointState) GetAnchors() []*Anchor {
 }
 
 type RuleState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
-	Since         int64                  `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"` // ms: the condition holds, 0: it does not
-	Clear         int64                  `protobuf:"varint,3,opt,name=clear,proto3" json:"clear,omitempty"` // ms: a raised condition no longer holds; while it is not raised: the last sample for which it did not hold
-	Alarm         string                 `protobuf:"bytes,4,opt,name=alarm,proto3" json:"alarm,omitempty"`  // id of the alarm while its condition is active
-	Wrote         int64                  `protobuf:"varint,5,opt,name=wrote,proto3" json:"wrote,omitempty"` // ms: the alarm's record was last written for a new peak
-	Grave         bool                   `protobuf:"varint,6,opt,name=grave,proto3" json:"grave,omitempty"` // the alarm became grave by lasting
-	Peak          float64                `protobuf:"fixed64,7,opt,name=peak,proto3" json:"peak,omitempty"`  // worst value while raised
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rule  string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Since int64                  `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"` // ms: the condition holds, 0: it does not
+	Clear int64                  `protobuf:"varint,3,opt,name=clear,proto3" json:"clear,omitempty"` // ms: a raised condition no longer holds; while it is not raised: the last sample for which it did not hold
+	Alarm string                 `protobuf:"bytes,4,opt,name=alarm,proto3" json:"alarm,omitempty"`  // id of the alarm while its condition is active
+	Wrote int64                  `protobuf:"varint,5,opt,name=wrote,proto3" json:"wrote,omitempty"` // ms: the alarm's record was last written for a new peak
+	Grave bool                   `protobuf:"varint,6,opt,name=grave,proto3" json:"grave,omitempty"` // the alarm became grave by lasting
+	Peak  float64                `protobuf:"fixed64,7,opt,name=peak,proto3" json:"peak,omitempty"`  // worst value while raised
+	// ms: between them its alarms of late were active. A sample that comes late, or again, from within tells nothing new.
+	From          int64 `protobuf:"varint,8,opt,name=from,proto3" json:"from,omitempty"`
+	Until         int64 `protobuf:"varint,9,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -744,6 +747,20 @@ func (x *RuleState) GetGrave() bool {
 func (x *RuleState) GetPeak() float64 {
 	if x != nil {
 		return x.Peak
+	}
+	return 0
+}
+
+func (x *RuleState) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *RuleState) GetUntil() int64 {
+	if x != nil {
+		return x.Until
 	}
 	return 0
 }
@@ -1124,7 +1141,7 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x06raised\x18\b \x03(\x03R\x06raised\x12\x16\n" +
 	"\x06pulses\x18\t \x03(\x03R\x06pulses\x12,\n" +
 	"\aanchors\x18\n" +
-	" \x03(\v2\x12.dusthub.v1.AnchorR\aanchors\"\xa1\x01\n" +
+	" \x03(\v2\x12.dusthub.v1.AnchorR\aanchors\"\xcb\x01\n" +
 	"\tRuleState\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x14\n" +
@@ -1132,7 +1149,9 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x05alarm\x18\x04 \x01(\tR\x05alarm\x12\x14\n" +
 	"\x05wrote\x18\x05 \x01(\x03R\x05wrote\x12\x14\n" +
 	"\x05grave\x18\x06 \x01(\bR\x05grave\x12\x12\n" +
-	"\x04peak\x18\a \x01(\x01R\x04peak\"2\n" +
+	"\x04peak\x18\a \x01(\x01R\x04peak\x12\x12\n" +
+	"\x04from\x18\b \x01(\x03R\x04from\x12\x14\n" +
+	"\x05until\x18\t \x01(\x03R\x05until\"2\n" +
 	"\x06Anchor\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\"\x82\x01\n" +

@@ -2,13 +2,16 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 
 	"dusthub/schema"
 	"dusthub/schema/frame"
 
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 )
@@ -85,9 +88,27 @@ func TestReplayFromAnyCheckpoint(t *testing.T) {
 		a, _ := one.MarshalState()
 		b, _ := two.MarshalState()
 		if !bytes.Equal(a, b) {
-			t.Fatal("states differ at the end")
+			t.Fatalf("states differ at the end: %s", apart(a, b))
 		}
 	})
+}
+
+// apart shows the first lines in which two states differ.
+func apart(a, b []byte) string {
+	lines := func(raw []byte) []string {
+		st := &schema.EngineState{}
+		if err := proto.Unmarshal(raw, st); err != nil {
+			return []string{err.Error()}
+		}
+		return strings.Split(prototext.Format(st), "\n")
+	}
+	x, y := lines(a), lines(b)
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return fmt.Sprintf("%s\nagainst\n%s", strings.Join(x[max(0, i-12):i+1], "\n"), y[i])
+		}
+	}
+	return "in length alone"
 }
 
 // TestLifeCycleNeverLeavesItsPath: whatever comes, stages move along allowed steps alone, and nothing closed moves again.
