@@ -3325,6 +3325,7 @@ type AuditEntry struct {
 	// What changed, as "field=value" with spaces between: limits of a metric, a combined rule.
 	Before        string `protobuf:"bytes,8,opt,name=before,proto3" json:"before,omitempty"`
 	After         string `protobuf:"bytes,9,opt,name=after,proto3" json:"after,omitempty"`
+	Reason        string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3418,6 +3419,13 @@ func (x *AuditEntry) GetBefore() string {
 func (x *AuditEntry) GetAfter() string {
 	if x != nil {
 		return x.After
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetReason() string {
+	if x != nil {
+		return x.Reason
 	}
 	return ""
 }
@@ -4951,7 +4959,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f登录时间\x1a\x02msR\acreated\x120\n" +
 	"\aexpires\x18\x05 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f失效时间\x1a\x02msR\aexpires:\x19\xca\xf3\x18\x15\n" +
-	"\x06会话\x10\a\"\x02id*\x05login\"\xd1\x03\n" +
+	"\x06会话\x10\a\"\x02id*\x05login\"\x86\x04\n" +
 	"\n" +
 	"AuditEntry\x12&\n" +
 	"\x02id\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
@@ -4971,7 +4979,10 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06before\x18\b \x01(\tB\x0f\xd2\xf3\x18\v\n" +
 	"\t变更前R\x06before\x12%\n" +
 	"\x05after\x18\t \x01(\tB\x0f\xd2\xf3\x18\v\n" +
-	"\t变更后R\x05after:U\xca\xf3\x18Q\n" +
+	"\t变更后R\x05after\x123\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tB\x1b\xd2\xf3\x18\x17\n" +
+	"\f变更理由\x12\amax=500R\x06reason:U\xca\xf3\x18Q\n" +
 	"\f审计日志\x10\a\"\x02id*\n" +
 	"actor,time*\fsubject,time*\x04time2\x1bT3, GB/T 22239-2019 8.1.4.3\"\xf5\x03\n" +
 	"\tRiskModel\x127\n" +

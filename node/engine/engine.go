@@ -70,6 +70,7 @@ type Engine struct {
 	out     *Effects // of the command under way
 	actor   string   // of the put under way
 	role    string   // of the put under way, empty: the site
+	reason  string   // of the put under way
 	touched []*plant // plants whose inputs it changed, in order
 }
 

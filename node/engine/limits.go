@@ -174,7 +174,7 @@ func (e *Engine) auditLimits(old, r *schema.Metric) {
 // audit writes what a command changed, beside the change and in the same batch.
 func (e *Engine) audit(action, subject, result, before, after string) {
 	e.write(&schema.AuditEntry{
-		Id: e.id("L"), Time: e.st.GetNow(), Actor: e.actor, Action: action, Subject: subject, Result: result, Before: before, After: after,
+		Id: e.id("L"), Time: e.st.GetNow(), Actor: e.actor, Action: action, Subject: subject, Result: result, Before: before, After: after, Reason: e.reason,
 	})
 }
 

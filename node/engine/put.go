@@ -20,7 +20,7 @@ var writable = map[string]bool{
 
 // put writes records: all, or none and every reason why.
 func (e *Engine) put(actor string, put *schema.Put) {
-	e.actor, e.role = actor, put.GetRole()
+	e.actor, e.role, e.reason = actor, put.GetRole(), put.GetReason()
 	records := make([]schema.Record, len(put.GetChanges()))
 	fresh := map[string]string{} // what earlier changes of the same command will have written
 	for i, c := range put.GetChanges() {
@@ -28,6 +28,10 @@ func (e *Engine) put(actor string, put *schema.Put) {
 	}
 	if len(records) == 0 {
 		e.refuse("put", "changes", "required", "0", "at least one change")
+	}
+	const longest = 500
+	if len([]rune(put.GetReason())) > longest {
+		e.refuse("put", "reason", "max", fmt.Sprint(len([]rune(put.GetReason()))), "at most 500 characters")
 	}
 	if schema.Refuses(e.out.Violations) {
 		return
