@@ -57,11 +57,10 @@ func (e *Engine) clock(a *schema.Alarm) {
 		return
 	case a.GetStageDue() > now:
 		a.EscalateDue = a.GetStageDue()
+	case a.GetCalls() >= e.cfg.Figures.CallsAtMost.Value && a.GetEscalation() >= highestEscalation:
+		a.EscalateDue = 0
 	default:
 		a.EscalateDue = now + e.cfg.Figures.EscalateAgain(a.GetPriority())
-	}
-	if a.GetCalls() >= e.cfg.Figures.CallsAtMost.Value && a.GetEscalation() >= highestEscalation {
-		a.EscalateDue = 0
 	}
 	a.RemindDue = 0
 	if a.GetEscalateDue() != 0 {

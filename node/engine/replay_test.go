@@ -16,31 +16,105 @@ import (
 	"pgregory.net/rapid"
 )
 
-// story makes a command stream: readings of all kinds, ticks, acts that fit and acts that do not, base data.
+// everything is a world whose plant has every kind of rule.
+func everything(t tester) *world {
+	w := newWorld(t, Config{})
+	spark := &schema.Limits{FaultState: ptr(int32(1)), FaultLevel: 1}
+	w.put(
+		&schema.Metric{Code: s01, Enterprise: code, Collector: collector, Gateway: code + "G01", Kind: "S01", Name: "火花", Unit: "0/1", RangeHi: 1, Limits: spark, PeriodS: 1},
+		&schema.Metric{Code: s02, Enterprise: code, Collector: collector, Gateway: code + "G01", Kind: "S02", Name: "熄灭", Unit: "0/1", RangeHi: 1, PeriodS: 1},
+		limited(t01, &schema.Limits{H: ptr(60.0), Hh: ptr(70.0), Deadband: 2, Rate: ptr(20.0), StuckMs: 600_000, GraveAfterMs: 300_000}),
+		&schema.CombinedRule{Id: code + "-C1", Enterprise: code, Name: "升温且压差低", Expression: "C001T0101 > 50 && (C001P0101 < 500 || !(C001R0101 == 1))", Level: 2, OnDelayMs: 2000, OffDelayMs: 1000},
+		&schema.CombinedRule{Id: code + "-C2", Enterprise: code, Name: "和", Expression: "C001T0101 + C001P0101 / 100.0 > 70", Level: 1},
+	)
+	return w
+}
+
+const (
+	s01 = collector + "S0101"
+	s02 = collector + "S0201"
+)
+
+// limited is the temperature of the world's collector with other limits.
+func limited(metric string, l *schema.Limits) *schema.Metric {
+	m := &schema.Metric{Code: metric, Enterprise: code, Collector: collector, Gateway: code + "G01", Kind: "T01", Name: "T01", Unit: "°C", RangeLo: -20, RangeHi: 200, Limits: l, PeriodS: 1}
+	if metric == p01 {
+		m.Kind, m.Name, m.Unit, m.RangeLo, m.RangeHi = "P01", "P01", "Pa", 0, 5000
+	}
+	return m
+}
+
+// written makes puts of shelves, rules and limits, by who may and by who may not.
+func written(t *rapid.T, w *world) *schema.Put {
+	role := rapid.SampledFrom([]string{"", "plant_manager", "province_regulator", "site_admin", "plant_worker"}).Draw(t, "role")
+	var put *schema.Put
+	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	case 0, 1:
+		h := &schema.Shelf{
+			Id: fmt.Sprintf("%s-H%d", code, w.n), Enterprise: code, Kind: rapid.SampledFrom([]string{"maintenance", "design"}).Draw(t, "kind"), Reason: "x", Actor: "x", From: w.now,
+			Until: w.now + rapid.SampledFrom([]int64{10 * minute, hour, 80 * hour}).Draw(t, "long"), Stage: rapid.SampledFrom([]string{shelfRequested, shelfApproved}).Draw(t, "stage"),
+			Metric: rapid.SampledFrom([]string{"", t01, p01}).Draw(t, "metric"),
+		}
+		if h.GetKind() == "design" && rapid.Bool().Draw(t, "conditioned") {
+			h.Condition = "C001R0101 == 0"
+		}
+		put = changes(h)
+	case 2:
+		put = changes(limited(t01, &schema.Limits{H: ptr(rapid.SampledFrom([]float64{50, 60, 65}).Draw(t, "h")), Hh: ptr(70.0), Rate: ptr(20.0), GraveAfterMs: 300_000}))
+	default:
+		put = changes(&schema.CombinedRule{Id: code + "-C1", Enterprise: code, Name: "x", Expression: "C001T0101 > 50", Level: 1, Disabled: rapid.Bool().Draw(t, "disabled")})
+		if rapid.Bool().Draw(t, "deleted") {
+			put = &schema.Put{Changes: []*schema.Change{{Type: "CombinedRule", Key: code + "-C1", Deleted: true}}}
+		}
+	}
+	put.Role = role
+	return put
+}
+
+// acted makes acts on what is open, and on nothing.
+func acted(t *rapid.T, w *world) *schema.Act {
+	act := &schema.Act{Type: "Alarm", Key: "?", Role: rapid.SampledFrom([]string{"province_regulator", "plant_manager"}).Draw(t, "role"), Text: "x", Cause: "01", Attachments: []string{"p"}}
+	p := w.e.plants[code]
+	switch rapid.IntRange(0, 4).Draw(t, "on") {
+	case 0:
+		act.Type = "Warning"
+		if len(p.warnings) > 0 {
+			act.Key = p.warnings[0].GetId()
+		}
+	case 1:
+		act.Type, act.Action = "Shelf", rapid.SampledFrom([]string{"approve", "refuse", "end", "nonsense"}).Draw(t, "action")
+		if len(p.shelves) > 0 {
+			act.Key = p.shelves[rapid.IntRange(0, len(p.shelves)-1).Draw(t, "shelf")].rec.GetId()
+		}
+		return act
+	default:
+		if len(p.alarms) > 0 {
+			act.Key = p.alarms[rapid.IntRange(0, len(p.alarms)-1).Draw(t, "alarm")].GetId()
+		}
+	}
+	act.Action = rapid.SampledFrom([]string{"acknowledge", "dispose", "feed_back", "close", "reject", "false_alarm"}).Draw(t, "action")
+	return act
+}
+
+// story makes a command stream: readings of all kinds, ticks, acts that fit and acts that do not, shelves, rules and limits.
 func story(t *rapid.T, w *world) []*schema.Command {
-	metrics := []string{t01, p01, k01, r01, r02}
-	values := map[string][]float64{t01: {25, 55, 61, 72, 250}, p01: {900, 1600, 2100, 300, 100}, k01: {0, 1}, r01: {0, 1}, r02: {0, 1}}
-	actions := []string{"acknowledge", "dispose", "feed_back", "close", "reject", "false_alarm"}
+	metrics := []string{t01, p01, k01, r01, r02, s01, s02}
+	values := map[string][]float64{t01: {25, 55, 61, 72, 250}, p01: {900, 1600, 2100, 300, 100}, k01: {0, 1}, r01: {0, 1}, r02: {0, 1}, s01: {0, 1}, s02: {0, 1}}
 	var out []*schema.Command
 	n := rapid.IntRange(1, 200).Draw(t, "n")
 	for range n {
 		w.now += int64(rapid.SampledFrom([]int{0, 200, 1000, 5000, 60_000, 700_000}).Draw(t, "dt"))
 		w.n++
 		var c *schema.Command
-		switch rapid.IntRange(0, 9).Draw(t, "kind") {
+		switch rapid.IntRange(0, 10).Draw(t, "kind") {
 		case 0, 1:
 			c = w.command(&schema.Tick{})
 		case 2:
 			c = w.command(&schema.Heard{Gateway: code + "G01", SourceLost: rapid.Bool().Draw(t, "lost")})
 		case 3, 4:
-			typ, key := "Alarm", "?"
-			if a := w.alarms(); len(a) > 0 {
-				key = a[rapid.IntRange(0, len(a)-1).Draw(t, "alarm")].GetId()
-			}
-			if ws := w.e.plants[code].warnings; len(ws) > 0 && rapid.Bool().Draw(t, "warning") {
-				typ, key = "Warning", ws[0].GetId()
-			}
-			c = w.command(&schema.Act{Type: typ, Key: key, Action: rapid.SampledFrom(actions).Draw(t, "action"), Role: "province_regulator", Text: "x", Cause: "01", Attachments: []string{"p"}})
+			c = w.command(acted(t, w))
+		case 5:
+			c = w.command(written(t, w))
 		default:
 			m := rapid.SampledFrom(metrics).Draw(t, "metric")
 			c = w.command(frame.Append(nil, []frame.Sample{{Series: w.series(m), Time: w.now - int64(rapid.IntRange(0, 2000).Draw(t, "late")), Value: rapid.SampledFrom(values[m]).Draw(t, "v"), Quality: uint8(rapid.SampledFrom([]int{0, 0, 0, 3, 5}).Draw(t, "q"))}}))
@@ -68,9 +142,9 @@ func TestReplayFromAnyCheckpoint(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	rapid.Check(t, func(t *rapid.T) {
 		runtime.GOMAXPROCS(1)
-		tape := story(t, newWorld(t, Config{}))
+		tape := story(t, everything(t))
 		cut := rapid.IntRange(0, len(tape)).Draw(t, "cut")
-		one, two := newWorld(t, Config{}).e, New(Config{Site: "jiangsu", Level: "province", Region: "320000"})
+		one, two := everything(t).e, New(Config{Site: "jiangsu", Level: "province", Region: "320000"})
 		for _, c := range tape[:cut] {
 			one.Apply(c)
 		}
@@ -118,8 +192,8 @@ func TestLifeCycleNeverLeavesItsPath(t *testing.T) {
 		stageDisposed: {stageFedBack: true, stageClosed: true}, stageFedBack: {stageClosed: true, stageAcknowledged: true},
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, Config{})
-		tape := story(t, newWorld(t, Config{}))
+		w := everything(t)
+		tape := story(t, everything(t))
 		stage := map[string]string{}
 		for _, c := range tape {
 			eff := w.e.Apply(c)

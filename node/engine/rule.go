@@ -177,7 +177,8 @@ func (p *point) lasts(e *Engine, r *rule, now int64) (holds, known bool) {
 	}
 	stale := p.stale(now)
 	if r.op == silent {
-		return true, stale && p.st.GetSeen() != 0 && !p.gw.away() && p.plant.running()
+		heard := now-p.gw.st.GetHeard() <= p.patience() // else it is the gateway that is silent
+		return true, stale && heard && p.st.GetSeen() != 0 && !p.gw.away() && p.plant.running()
 	}
 	if stale || p.gw.away() || p.st.GetQuality() != uint32(frame.Good) {
 		return false, false
@@ -200,9 +201,12 @@ func (p *point) lasts(e *Engine, r *rule, now int64) (holds, known bool) {
 }
 
 // stale says whether a point has not been heard for three of its periods (domain 2.4).
-func (p *point) stale(now int64) bool {
-	const stalePeriods, staleAtLeast = 3, 3 * minute
-	return now-p.st.GetSeen() > max(stalePeriods*int64(p.st.GetMetric().GetPeriodS())*1000, staleAtLeast)
+func (p *point) stale(now int64) bool { return now-p.st.GetSeen() > p.patience() }
+
+// patience is how long a point may be silent, ms.
+func (p *point) patience() int64 {
+	const periods, atLeast = 3, 3 * minute
+	return max(periods*int64(p.st.GetMetric().GetPeriodS())*1000, atLeast)
 }
 
 // late judges a sample that arrived behind a younger one, within the lateness window: what it shows happened, though it is over.

@@ -66,8 +66,10 @@ func (p *point) calm(v float64) bool {
 // judge runs a point's rules on one sample.
 func (e *Engine) judge(p *point, s frame.Sample) {
 	was, good := p.st.GetLast(), p.st.GetQuality() == uint32(frame.Good) && p.st.GetTime() != 0
-	if p.st.GetTime() != 0 && s.Value != was && p.digital() {
-		p.st.Changed = s.Time
+	if p.digital() && (s.Value != was || p.st.GetTime() == 0) {
+		if p.st.GetTime() != 0 {
+			p.st.Changed = s.Time
+		}
 		p.pulse(s)
 	}
 	p.before = p.st.GetTime()
