@@ -255,3 +255,44 @@ func BenchmarkQuietFrame(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "samples/s")
 }
+
+// BenchmarkQuiet is the hot path with the rate of change, a stuck value and a combined rule watched besides. Wanted: no allocation a sample.
+func BenchmarkQuiet(b *testing.B) {
+	benchSamples(b, func(i int) float64 { return 20 + float64(i%7)/10 })
+}
+
+// BenchmarkFlood is one sample in a hundred out of limits and back, on the same point.
+func BenchmarkFlood(b *testing.B) {
+	benchSamples(b, func(i int) float64 {
+		if i%100 == 0 {
+			return 75
+		}
+		return 20 + float64(i%7)/10
+	})
+}
+
+func benchSamples(b *testing.B, value func(i int) float64) {
+	w := newWorld(b, Config{})
+	w.put(limited(t01, &schema.Limits{H: ptr(60.0), Hh: ptr(70.0), Deadband: 2, Rate: ptr(50.0), StuckMs: 21_600_000, GraveAfterMs: 1_800_000}))
+	w.put(&schema.CombinedRule{Id: code + "-C1", Enterprise: code, Name: "x", Expression: "C001T0101 > 50 && (C001P0101 < 500 || !(C001R0101 == 1))", Level: 2})
+	w.read(p01, 900)
+	w.read(r01, 1)
+	w.read(t01, 20)
+	const n = 4096
+	samples := make([]frame.Sample, n)
+	var raw []byte
+	b.ReportAllocs()
+	for range b.N {
+		b.StopTimer()
+		for i := range samples {
+			w.now += 1000
+			samples[i] = frame.Sample{Series: w.series(t01), Time: w.now, Value: value(i)}
+		}
+		raw = frame.Append(raw[:0], samples)
+		cmd := &schema.Command{Time: w.now - n*500, Body: &schema.Command_Frame{Frame: raw}}
+		w.e.st.Now, w.e.cfg.LiveWithin = cmd.GetTime(), 2*n*1000
+		b.StartTimer()
+		w.e.Apply(cmd)
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "samples/s")
+}
