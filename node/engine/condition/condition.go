@@ -14,8 +14,8 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/checker"
 	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 )
@@ -105,8 +105,8 @@ func Compile(expression string, known func(name string) bool) (*Program, error) 
 // plain estimates nothing: every variable is one number.
 type plain struct{}
 
-func (plain) EstimateSize(checker.AstNode) *checker.SizeEstimate { return nil }
-func (plain) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
+func (plain) EstimateSize(cost.AstNode) *cost.SizeEstimate { return nil }
+func (plain) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
 	return nil
 }
 
