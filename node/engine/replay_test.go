@@ -194,14 +194,28 @@ func TestLifeCycleNeverLeavesItsPath(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := everything(t)
 		tape := story(t, everything(t))
-		stage := map[string]string{}
+		stage, shelfStage, escalation := map[string]string{}, map[string]string{}, map[string]int32{}
 		for _, c := range tape {
 			eff := w.e.Apply(c)
+			for _, h := range ofType[*schema.Shelf](eff) {
+				was := shelfStage[h.GetId()]
+				if allowed := map[string]string{"": "requested approved", shelfRequested: "approved refused ended", shelfApproved: "ended"}[was]; !strings.Contains(allowed, h.GetStage()) || h.GetStage() == "" {
+					t.Fatalf("shelf %s went from %q to %q", h.GetId(), was, h.GetStage())
+				}
+				shelfStage[h.GetId()] = h.GetStage()
+			}
 			for _, a := range ofType[*schema.Alarm](eff) {
 				was := stage[a.GetId()]
 				if was != a.GetStage() && !next[was][a.GetStage()] {
 					t.Fatalf("alarm %s went from %q to %q", a.GetId(), was, a.GetStage())
 				}
+				if a.GetSuppressed() != (a.GetShelf() != "") || a.GetSuppressed() && (a.GetStageDue() != 0 || a.GetEscalateDue() != 0 || a.GetOverdue()) {
+					t.Fatalf("suppressed alarm with duties: %v", a)
+				}
+				if d := a.GetEscalation() - escalation[a.GetId()]; d < 0 || d > 1 {
+					t.Fatalf("alarm %s escalated from %d to %d", a.GetId(), escalation[a.GetId()], a.GetEscalation())
+				}
+				escalation[a.GetId()] = a.GetEscalation()
 				if was == stageClosed {
 					t.Fatalf("closed alarm %s was written again", a.GetId())
 				}
@@ -211,6 +225,44 @@ func TestLifeCycleNeverLeavesItsPath(t *testing.T) {
 		for _, a := range w.alarms() {
 			if stage[a.GetId()] != a.GetStage() {
 				t.Fatalf("open alarm %s stands at %s, written as %s", a.GetId(), a.GetStage(), stage[a.GetId()])
+			}
+		}
+	})
+}
+
+// TestNoAlarmLostOrDoubled: readings that arrive out of order within the lateness window, and again, raise the alarms that readings
+// in order raise, each once.
+func TestNoAlarmLostOrDoubled(t *testing.T) {
+	raised := func(w *world, list []frame.Sample) map[string]int {
+		out := map[string]int{}
+		for _, s := range list {
+			for _, a := range ofType[*schema.Alarm](w.apply(frame.Append(nil, []frame.Sample{s}))) {
+				if a.GetRule() != "frequent" {
+					out[a.GetRule()+" "+a.GetId()]++
+				}
+			}
+		}
+		rules := map[string]int{}
+		for key := range out {
+			rule, _, _ := strings.Cut(key, " ")
+			rules[rule]++
+		}
+		return rules
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		straight, mixed := newWorld(t, Config{}), newWorld(t, Config{})
+		n := rapid.IntRange(1, 40).Draw(t, "n")
+		list := make([]frame.Sample, n)
+		for i := range list {
+			list[i] = frame.Sample{Series: straight.series(t01), Time: straight.now + int64(i+1)*1000, Value: rapid.SampledFrom([]float64{25, 30, 61, 72}).Draw(t, "v")}
+		}
+		order := append(rapid.Permutation(list).Draw(t, "order"), list...) // and all of it once more
+		straight.now += int64(n+1) * 1000
+		mixed.now = straight.now
+		want, got := raised(straight, list), raised(mixed, order)
+		for _, rule := range []string{"H", "HH"} {
+			if want[rule] != got[rule] {
+				t.Fatalf("%s: %d alarms in order, %d out of order", rule, want[rule], got[rule])
 			}
 		}
 	})
