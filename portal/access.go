@@ -34,6 +34,7 @@ var (
 	regulators = []string{ministryRegulator, provinceRegulator}
 	overseers  = append([]string{siteAdmin}, regulators...)
 	plant      = []string{plantManager, plantWorker}
+	managers   = []string{plantManager}
 	everybody  = append(append([]string{}, overseers...), plant...)
 	admin      = []string{siteAdmin}
 )
@@ -84,6 +85,17 @@ var accesses = []Access{
 	{ID: "warnings", Method: http.MethodGet, Path: "/api/v1/warnings", Tag: "warnings", Summary: "Risk warnings, newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "warning", Method: http.MethodGet, Path: "/api/v1/warnings/{id}", Tag: "warnings", Summary: "One risk warning", Portals: both, Roles: everybody, scope: recordScope("Warning", "id")},
 	{ID: "warning-action", Method: http.MethodPost, Path: "/api/v1/warnings/{id}/actions", Tag: "warnings", Summary: "A step in a warning's life cycle", Portals: both, Roles: slices.Concat(regulators, plant), scope: recordScope("Warning", "id")},
+
+	{ID: "shelves", Method: http.MethodGet, Path: "/api/v1/shelves", Tag: "shelves", Summary: "Shelves of alarms, newest first", Portals: both, Roles: everybody, Filters: true},
+	{ID: "shelf-create", Method: http.MethodPost, Path: "/api/v1/shelves", Tag: "shelves", Summary: "Ask for alarms to be shelved; a regulator's is approved at once", Portals: both, Roles: slices.Concat(regulators, managers), Filters: true},
+	{ID: "shelf", Method: http.MethodGet, Path: "/api/v1/shelves/{id}", Tag: "shelves", Summary: "One shelf", Portals: both, Roles: everybody, scope: recordScope("Shelf", "id")},
+	{ID: "shelf-action", Method: http.MethodPost, Path: "/api/v1/shelves/{id}/actions", Tag: "shelves", Summary: "Approve, refuse or end a shelf", Portals: both, Roles: slices.Concat(regulators, managers), scope: recordScope("Shelf", "id")},
+	{ID: "rules", Method: http.MethodGet, Path: "/api/v1/rules", Tag: "rules", Summary: "Combined alarm rules", Portals: both, Roles: everybody, Filters: true},
+	{ID: "rule-write", Method: http.MethodPost, Path: "/api/v1/rules", Tag: "rules", Summary: "Add or change a combined alarm rule", Portals: both, Roles: slices.Concat(overseers, managers), Filters: true},
+	{ID: "rule-delete", Method: http.MethodDelete, Path: "/api/v1/rules/{id}", Tag: "rules", Summary: "Delete a combined alarm rule", Portals: onlyR, Roles: regulators, scope: recordScope("CombinedRule", "id")},
+	{ID: "rule-check", Method: http.MethodPost, Path: "/api/v1/rules/check", Tag: "rules", Summary: "Check an expression before it becomes a rule", Portals: both, Roles: slices.Concat(overseers, managers), Filters: true},
+	{ID: "limits", Method: http.MethodGet, Path: "/api/v1/metrics/{code}/limits", Tag: "limits", Summary: "Alarm limits of a metric, the defaults with their sources, and who changed them", Portals: both, Roles: everybody, scope: recordScope("Metric", "code")},
+	{ID: "limits-write", Method: http.MethodPost, Path: "/api/v1/metrics/{code}/limits", Tag: "limits", Summary: "Change alarm limits: all may tighten, a regulator may relax", Portals: both, Roles: slices.Concat(overseers, managers), scope: recordScope("Metric", "code")},
 
 	{ID: "spot-checks", Method: http.MethodGet, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Spot checks, newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "spot-check-issue", Method: http.MethodPost, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Send a spot check to a plant", Portals: onlyR, Roles: regulators, Filters: true},
@@ -242,4 +254,5 @@ var steps = map[string]map[string][]string{
 	},
 	"Warning":   {"dispose": plant, "feed_back": {plantManager}, "accept": regulators},
 	"SpotCheck": {"close": regulators},
+	"Shelf":     {"approve": regulators, "refuse": regulators, "end": slices.Concat(regulators, managers)},
 }

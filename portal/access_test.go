@@ -52,11 +52,14 @@ func TestEveryRouteHasAnAccess(t *testing.T) {
 func route(a Access, plant string) string {
 	id := map[string]string{
 		"alarm": "AL-" + plant, "alarm-action": "AL-" + plant, "warning": "W-" + plant, "warning-action": "W-" + plant, "spot-check-close": "S-" + plant,
-		"spot-check-answer": "S-" + plant, "attachment": strings.Repeat("ab", 26) + plant,
+		"spot-check-answer": "S-" + plant, "shelf": plant + "-H", "shelf-action": plant + "-H", "rule-delete": plant + "-C", "attachment": strings.Repeat("ab", 26) + plant,
 	}[a.ID]
 	code := plant
-	if a.ID == "credential" {
+	switch a.ID {
+	case "credential":
 		code += "G01"
+	case "limits", "limits-write":
+		code += "C001T0101"
 	}
 	return strings.NewReplacer("{code}", code, "{id}", id, "{metric}", plant+"C001T0101", "{type}", "Enterprise", "{name}", "role", "{login}", "gone-away").Replace(a.Path)
 }
@@ -156,7 +159,7 @@ func TestListsAreScoped(t *testing.T) {
 	}{
 		{"ministry", all}, {"province", all}, {"admin", all}, {"suzhou", []string{plantA}}, {"manager-a", []string{plantA}}, {"manager-b", []string{plantB}},
 	} {
-		for _, list := range []string{"/api/v1/alarms", "/api/v1/alarms?stage=open", "/api/v1/alarms?enterprise=" + plantA, "/api/v1/warnings?stage=open", "/api/v1/spot-checks", "/api/v1/enterprises", "/api/v1/records/Collector"} {
+		for _, list := range []string{"/api/v1/alarms", "/api/v1/alarms?stage=open", "/api/v1/alarms?enterprise=" + plantA, "/api/v1/warnings?stage=open", "/api/v1/spot-checks", "/api/v1/shelves", "/api/v1/shelves?stage=open", "/api/v1/rules", "/api/v1/enterprises", "/api/v1/records/Collector"} {
 			if portalOf(c.login) == Enterprise && (strings.HasPrefix(list, "/api/v1/enterprises") || strings.HasPrefix(list, "/api/v1/records")) {
 				continue
 			}

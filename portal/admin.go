@@ -67,7 +67,7 @@ func (s *Server) newCredential(ctx context.Context, v *viewer, in *credentialInp
 		return nil, err
 	}
 	entry := s.auditEntry(v.user.GetLogin(), "credential", in.Code, in.Body.Kind, v.address)
-	if _, err := s.put(ctx, v.user.GetLogin(), s.change(rec), s.change(entry)); err != nil {
+	if _, err := s.put(ctx, v.user, s.change(rec), s.change(entry)); err != nil {
 		return nil, err
 	}
 	return view, nil
@@ -182,7 +182,7 @@ func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*Use
 	}
 	u.Password = hash
 	entry := s.auditEntry(v.user.GetLogin(), "user created", u.GetLogin(), u.GetRole(), v.address)
-	if _, err := s.put(ctx, v.user.GetLogin(), s.created(u), s.change(entry)); err != nil {
+	if _, err := s.put(ctx, v.user, s.created(u), s.change(entry)); err != nil {
 		return nil, err
 	}
 	return userView(u), nil
@@ -237,7 +237,7 @@ func (s *Server) replaceUser(ctx context.Context, v *viewer, u *schema.User, act
 			changes = append(changes, &schema.Change{Type: "Session", Key: r.Key, Deleted: true})
 		}
 	}
-	_, err = s.put(ctx, v.user.GetLogin(), changes...)
+	_, err = s.put(ctx, v.user, changes...)
 	return err
 }
 

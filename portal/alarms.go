@@ -102,6 +102,10 @@ type alarmsInput struct {
 	Metric     string `query:"metric"`
 	Level      int32  `query:"level" minimum:"0" maximum:"2"`
 	Rule       string `query:"rule"`
+	Kind       string `query:"kind" doc:"kind of metric, T01"`
+	Priority   string `query:"priority" enum:"critical,high,medium,low"`
+	Suppressed string `query:"suppressed" enum:"true,false" doc:"true: only shelved ones, false: only others"`
+	Escalation int32  `query:"escalation" minimum:"0" maximum:"4" doc:"escalated at least so far (table escalation)"`
 	From       int64  `query:"from" doc:"ms, onset not before"`
 	To         int64  `query:"to" doc:"ms, onset before"`
 	After      string `query:"after" doc:"cursor"`
@@ -116,6 +120,12 @@ func only(v *viewer, enterprise string) string {
 	return enterprise
 }
 
+// wants says whether an alarm is what the filters by level, rule and urgency ask for.
+func (in *alarmsInput) wants(a *schema.Alarm) bool {
+	return (in.Level == 0 || a.GetLevel() == in.Level) && (in.Rule == "" || a.GetRule() == in.Rule) && (in.Kind == "" || a.GetKind() == in.Kind) &&
+		(in.Priority == "" || a.GetPriority() == in.Priority) && (in.Suppressed == "" || a.GetSuppressed() == (in.Suppressed == "true")) && a.GetEscalation() >= in.Escalation
+}
+
 func (s *Server) alarms(ctx context.Context, v *viewer, in *alarmsInput) (*Page[*AlarmView], error) {
 	enterprise := only(v, in.Enterprise)
 	queries := stagedQueries("Alarm", "onset", enterprise, in.Stage, openAlarmStages, in.From, in.To)
@@ -127,7 +137,7 @@ func (s *Server) alarms(ctx context.Context, v *viewer, in *alarmsInput) (*Page[
 		keep: func(r store.Row) bool {
 			a := r.Record.(*schema.Alarm)
 			return inStage(a.GetStage(), in.Stage, openAlarmStages) && (in.Condition == "" || a.GetCondition() == in.Condition) &&
-				(in.Level == 0 || a.GetLevel() == in.Level) && (in.Rule == "" || a.GetRule() == in.Rule) && (enterprise == "" || a.GetEnterprise() == enterprise) &&
+				in.wants(a) && (enterprise == "" || a.GetEnterprise() == enterprise) &&
 				(in.Collector == "" || a.GetCollector() == in.Collector) && s.sees(v, a.GetEnterprise())
 		},
 	})

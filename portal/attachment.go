@@ -125,7 +125,7 @@ func (s *Server) upload(ctx context.Context, v *viewer, in *uploadInput) (*schem
 	if err = s.keepContent(ctx, v, a.GetId(), in.RawBody); err != nil {
 		return nil, err
 	}
-	_, err = s.put(ctx, v.user.GetLogin(), s.created(a))
+	_, err = s.put(ctx, v.user, s.created(a))
 	return a, err
 }
 

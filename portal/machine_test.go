@@ -105,6 +105,14 @@ func (s *site) must(p Portal, login, method, path string, body any) reply {
 // The loop of a plant at its own site, through the API alone and judged by the real engine: base data, people, readings,
 // an alarm worked to its end, a spot check answered, a cleaning checked in.
 func TestLoop(t *testing.T) {
+	s := provisioned(t)
+	s.alarmToItsEnd()
+	s.management()
+	s.must(Enterprise, "m0001", http.MethodDelete, "/api/v1/session", nil)
+}
+
+// provisioned is a site with one plant, its regulator and its manager, brought in through the API.
+func provisioned(t *testing.T) *site {
 	s := newJudged(t)
 	s.enter(Regulator, "admin", rightPassword)
 	c := plantA + "C001"
@@ -140,9 +148,7 @@ func TestLoop(t *testing.T) {
 	s.must(Regulator, "admin", http.MethodPost, "/api/v1/gateways/"+plantA+"G01/credential", object{"kind": "sm4"})
 	s.enter(Regulator, "js01", rightPassword)
 	s.enter(Enterprise, "m0001", rightPassword)
-	s.alarmToItsEnd()
-	s.management()
-	s.must(Enterprise, "m0001", http.MethodDelete, "/api/v1/session", nil)
+	return s
 }
 
 func (s *site) sample(value float64) {

@@ -97,7 +97,7 @@ func (s *Server) issueSpotCheck(ctx context.Context, v *viewer, in *issueInput) 
 	if plant.Origin != s.opt.Site.ID {
 		c.To = plant.Origin
 	}
-	if _, err = s.put(ctx, v.user.GetLogin(), c); err != nil {
+	if _, err = s.put(ctx, v.user, c); err != nil {
 		return nil, err
 	}
 	row, err := s.record(v, "SpotCheck", check.GetId())
@@ -148,7 +148,7 @@ func (s *Server) answerSpotCheck(ctx context.Context, v *viewer, in *answerInput
 	reply := &schema.SpotCheckAnswer{
 		Id: s.freshID("A"), SpotCheck: in.ID, Enterprise: check.GetEnterprise(), Text: in.Body.Text, Actor: v.user.GetName(), Time: s.nowMs(), Attachments: in.Body.Attachments,
 	}
-	if _, err = s.put(ctx, v.user.GetLogin(), s.created(reply)); err != nil {
+	if _, err = s.put(ctx, v.user, s.created(reply)); err != nil {
 		return nil, err
 	}
 	if row, err = s.record(v, "SpotCheck", in.ID); err != nil {
@@ -241,7 +241,7 @@ func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningReco
 	if err := s.haveAttachments(v, b.Photos); err != nil {
 		return nil, err
 	}
-	if _, err := s.put(ctx, v.user.GetLogin(), s.created(rec)); err != nil {
+	if _, err := s.put(ctx, v.user, s.created(rec)); err != nil {
 		return nil, err
 	}
 	return rec, nil

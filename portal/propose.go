@@ -42,9 +42,18 @@ func (s *Server) propose(ctx context.Context, cmd *schema.Command) (*schema.Resu
 	return res, nil
 }
 
-// put writes records in one command.
-func (s *Server) put(ctx context.Context, actor string, changes ...*schema.Change) (*schema.Result, error) {
-	return s.propose(ctx, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: &schema.Put{Changes: changes}}})
+// put writes records in one command, in the name and with the role of a person; of nobody: the site itself.
+func (s *Server) put(ctx context.Context, by *schema.User, changes ...*schema.Change) (*schema.Result, error) {
+	return s.putFor(ctx, by, "", changes...)
+}
+
+// putFor is put with the reason that the audit keeps.
+func (s *Server) putFor(ctx context.Context, by *schema.User, reason string, changes ...*schema.Change) (*schema.Result, error) {
+	actor := "site"
+	if by != nil {
+		actor = by.GetLogin()
+	}
+	return s.propose(ctx, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: &schema.Put{Changes: changes, Role: by.GetRole(), Reason: reason}}})
 }
 
 // change is a record to be written. Records made here encode; one that did not would be refused as empty.
@@ -95,7 +104,7 @@ func (s *Server) act(ctx context.Context, v *viewer, row store.Row, act *schema.
 // over refuses a step of a life cycle that has ended.
 func over(row store.Row) error {
 	r, ok := row.Record.(interface{ GetStage() string })
-	if !ok || openAlarm(r.GetStage()) {
+	if !ok || openAlarm(r.GetStage()) && r.GetStage() != "refused" && r.GetStage() != "ended" {
 		return nil
 	}
 	return outOfTurn(row.Type+"/"+row.Key, r.GetStage(), "a life cycle that has not ended")
@@ -122,7 +131,7 @@ func (s *Server) auditEntry(actor, action, subject, result, address string) *sch
 
 // audit keeps what somebody tried. It never fails the request: the throttle bounds how many there can be.
 func (s *Server) audit(ctx context.Context, actor, action, subject, result, address string) {
-	if _, err := s.put(ctx, "site", s.change(s.auditEntry(actor, action, subject, result, address))); err != nil {
+	if _, err := s.put(ctx, nil, s.change(s.auditEntry(actor, action, subject, result, address))); err != nil {
 		s.log.Warn("audit entry was not kept", "action", action, "actor", actor, "result", result, "err", err)
 	}
 }

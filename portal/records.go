@@ -68,7 +68,7 @@ func (s *Server) writeRecords(ctx context.Context, v *viewer, in *writeInput) (*
 	if err := refusal(refused); err != nil {
 		return nil, err
 	}
-	res, err := s.put(ctx, v.user.GetLogin(), changes...)
+	res, err := s.put(ctx, v.user, changes...)
 	if err != nil {
 		return nil, err
 	}

@@ -220,7 +220,7 @@ func (d *door) begin(ctx context.Context, v *viewer, user *schema.User) (*sessio
 		return nil, err
 	}
 	entry := s.auditEntry(user.GetLogin(), "login", string(d.portal), "ok", v.address)
-	if _, err := s.put(ctx, user.GetLogin(), append(changes, s.change(session), s.change(entry))...); err != nil {
+	if _, err := s.put(ctx, user, append(changes, s.change(session), s.change(entry))...); err != nil {
 		return nil, err
 	}
 	s.metrics.logins.WithLabelValues(string(d.portal), "ok").Inc()
@@ -248,7 +248,7 @@ func (s *Server) staleSessions(ctx context.Context, login string, now int64) ([]
 func (d *door) logout(ctx context.Context, v *viewer, _ *none) (*logoutOutput, error) {
 	s := d.s
 	entry := s.auditEntry(v.user.GetLogin(), "logout", string(d.portal), "ok", v.address)
-	if _, err := s.put(ctx, v.user.GetLogin(), &schema.Change{Type: "Session", Key: v.session.GetId(), Deleted: true}, s.change(entry)); err != nil {
+	if _, err := s.put(ctx, v.user, &schema.Change{Type: "Session", Key: v.session.GetId(), Deleted: true}, s.change(entry)); err != nil {
 		return nil, err
 	}
 	return &logoutOutput{SetCookie: d.cookie("", -time.Second)}, nil

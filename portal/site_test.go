@@ -245,6 +245,8 @@ func plantRecords(code string, now int64) []schema.Record {
 		&schema.RiskResult{Id: code, Enterprise: code, Time: now, Model: "m", Level: "orange", PreviousLevel: "blue", IndexMilli: 61000},
 		&schema.CleaningPlan{Id: code + "-floor", Enterprise: code, Item: "地面", Cycle: "shift", Method: "vacuum"},
 		&schema.SpotCheck{Id: "S-" + code, Enterprise: code, Title: "抽查", Issued: now, Stage: "issued"},
+		&schema.Shelf{Id: code + "-H", Enterprise: code, Metric: c + "T0101", Kind: "maintenance", Reason: "换滤袋", From: now, Until: now + 3600_000, Stage: "requested", Actor: "m"},
+		&schema.CombinedRule{Id: code + "-C", Enterprise: code, Name: "高温", Expression: "C001T0101 > 55", Level: 2},
 		&schema.Attachment{Id: strings.Repeat("ab", 26) + code, Enterprise: code, Name: "a.png", MediaType: "image/png", Size: 1},
 	}
 }

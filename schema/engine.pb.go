@@ -219,7 +219,9 @@ type PlantState struct {
 	LowSince      int64                  `protobuf:"varint,15,opt,name=low_since,json=lowSince,proto3" json:"low_since,omitempty"` // since when the index asks for a lower level, 0: it does not
 	Shelves       []*Shelf               `protobuf:"bytes,16,rep,name=shelves,proto3" json:"shelves,omitempty"`                    // not ended
 	Combined      []*CombinedState       `protobuf:"bytes,17,rep,name=combined,proto3" json:"combined,omitempty"`
-	Hazards       []*Hazard              `protobuf:"bytes,18,rep,name=hazards,proto3" json:"hazards,omitempty"` // not closed
+	Hazards       []*Hazard              `protobuf:"bytes,18,rep,name=hazards,proto3" json:"hazards,omitempty"`                // not closed
+	InForce       []string               `protobuf:"bytes,30,rep,name=in_force,json=inForce,proto3" json:"in_force,omitempty"` // ids of the shelves in force, in order of shelves
+	Former        []*Former              `protobuf:"bytes,31,rep,name=former,proto3" json:"former,omitempty"`                  // by thing: the alarm that was closed last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -380,6 +382,20 @@ func (x *PlantState) GetHazards() []*Hazard {
 	return nil
 }
 
+func (x *PlantState) GetInForce() []string {
+	if x != nil {
+		return x.InForce
+	}
+	return nil
+}
+
+func (x *PlantState) GetFormer() []*Former {
+	if x != nil {
+		return x.Former
+	}
+	return nil
+}
+
 type GatewayWatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Gateway       *Gateway               `protobuf:"bytes,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
@@ -533,8 +549,8 @@ type PointState struct {
 	Seen          int64                  `protobuf:"varint,5,opt,name=seen,proto3" json:"seen,omitempty"`       // ms, when a sample last came
 	Changed       int64                  `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"` // ms: a digital state took its value
 	Rules         []*RuleState           `protobuf:"bytes,7,rep,name=rules,proto3" json:"rules,omitempty"`
-	Raised        []int64                `protobuf:"varint,8,rep,packed,name=raised,proto3" json:"raised,omitempty"` // ms: alarms of the last hour
-	Pulses        []int64                `protobuf:"varint,9,rep,packed,name=pulses,proto3" json:"pulses,omitempty"` // ms: when a spark detector rose, of the last minute
+	Raised        []int64                `protobuf:"varint,8,rep,packed,name=raised,proto3" json:"raised,omitempty"` // ms: when the last alarms were raised, as many as a frequent alarm needs
+	Pulses        []int64                `protobuf:"varint,9,rep,packed,name=pulses,proto3" json:"pulses,omitempty"` // ms: when a spark detector last rose, as often as sparks in quick succession need
 	Anchors       []*Anchor              `protobuf:"bytes,10,rep,name=anchors,proto3" json:"anchors,omitempty"`      // values to measure the rate of change from, oldest first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -641,13 +657,17 @@ func (x *PointState) GetAnchors() []*Anchor {
 }
 
 type RuleState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
-	Since         int64                  `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"` // ms: the condition holds, 0: it does not
-	Clear         int64                  `protobuf:"varint,3,opt,name=clear,proto3" json:"clear,omitempty"` // ms: a raised condition no longer holds
-	Alarm         string                 `protobuf:"bytes,4,opt,name=alarm,proto3" json:"alarm,omitempty"`  // id of the alarm while its condition is active
-	Wrote         int64                  `protobuf:"varint,5,opt,name=wrote,proto3" json:"wrote,omitempty"` // ms: the alarm's record was last written for a new peak
-	Grave         bool                   `protobuf:"varint,6,opt,name=grave,proto3" json:"grave,omitempty"` // the alarm became grave by lasting
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rule  string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	Since int64                  `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"` // ms: the condition holds, 0: it does not
+	Clear int64                  `protobuf:"varint,3,opt,name=clear,proto3" json:"clear,omitempty"` // ms: a raised condition no longer holds; while it is not raised: the last sample for which it did not hold
+	Alarm string                 `protobuf:"bytes,4,opt,name=alarm,proto3" json:"alarm,omitempty"`  // id of the alarm while its condition is active
+	Wrote int64                  `protobuf:"varint,5,opt,name=wrote,proto3" json:"wrote,omitempty"` // ms: the alarm's record was last written for a new peak
+	Grave bool                   `protobuf:"varint,6,opt,name=grave,proto3" json:"grave,omitempty"` // the alarm became grave by lasting
+	Peak  float64                `protobuf:"fixed64,7,opt,name=peak,proto3" json:"peak,omitempty"`  // worst value while raised
+	// ms: between them its alarms of late were active. A sample that comes late, or again, from within tells nothing new.
+	From          int64 `protobuf:"varint,8,opt,name=from,proto3" json:"from,omitempty"`
+	Until         int64 `protobuf:"varint,9,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -724,6 +744,27 @@ func (x *RuleState) GetGrave() bool {
 	return false
 }
 
+func (x *RuleState) GetPeak() float64 {
+	if x != nil {
+		return x.Peak
+	}
+	return 0
+}
+
+func (x *RuleState) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *RuleState) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
 type Anchor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"` // ms
@@ -781,6 +822,7 @@ type CombinedState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          *CombinedRule          `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	State         *RuleState             `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Unsure        bool                   `protobuf:"varint,3,opt,name=unsure,proto3" json:"unsure,omitempty"` // one of its metrics had no good value when it was last judged
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -829,6 +871,66 @@ func (x *CombinedState) GetState() *RuleState {
 	return nil
 }
 
+func (x *CombinedState) GetUnsure() bool {
+	if x != nil {
+		return x.Unsure
+	}
+	return false
+}
+
+// Former is the alarm of a rule on a thing that was closed last; the next one names it.
+type Former struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Thing         string                 `protobuf:"bytes,1,opt,name=thing,proto3" json:"thing,omitempty"` // rule, metric, gateway and combined rule, with | between
+	Alarm         string                 `protobuf:"bytes,2,opt,name=alarm,proto3" json:"alarm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Former) Reset() {
+	*x = Former{}
+	mi := &file_dusthub_v1_engine_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Former) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Former) ProtoMessage() {}
+
+func (x *Former) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_engine_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Former.ProtoReflect.Descriptor instead.
+func (*Former) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Former) GetThing() string {
+	if x != nil {
+		return x.Thing
+	}
+	return ""
+}
+
+func (x *Former) GetAlarm() string {
+	if x != nil {
+		return x.Alarm
+	}
+	return ""
+}
+
 type PlanWatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Plan          *CleaningPlan          `protobuf:"bytes,1,opt,name=plan,proto3" json:"plan,omitempty"`
@@ -840,7 +942,7 @@ type PlanWatch struct {
 
 func (x *PlanWatch) Reset() {
 	*x = PlanWatch{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[9]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +954,7 @@ func (x *PlanWatch) String() string {
 func (*PlanWatch) ProtoMessage() {}
 
 func (x *PlanWatch) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[9]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +967,7 @@ func (x *PlanWatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanWatch.ProtoReflect.Descriptor instead.
 func (*PlanWatch) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{9}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PlanWatch) GetPlan() *CleaningPlan {
@@ -903,7 +1005,7 @@ type Remembered struct {
 
 func (x *Remembered) Reset() {
 	*x = Remembered{}
-	mi := &file_dusthub_v1_engine_proto_msgTypes[10]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1017,7 @@ func (x *Remembered) String() string {
 func (*Remembered) ProtoMessage() {}
 
 func (x *Remembered) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_engine_proto_msgTypes[10]
+	mi := &file_dusthub_v1_engine_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1030,7 @@ func (x *Remembered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remembered.ProtoReflect.Descriptor instead.
 func (*Remembered) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{10}
+	return file_dusthub_v1_engine_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Remembered) GetSystem() string {
@@ -987,7 +1089,7 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x06plants\x18\v \x03(\v2\x16.dusthub.v1.PlantStateR\x06plants\"J\n" +
 	"\vIssuedCheck\x12+\n" +
 	"\x05check\x18\x01 \x01(\v2\x15.dusthub.v1.SpotCheckR\x05check\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\tR\x02to\"\xc0\x06\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\"\x87\a\n" +
 	"\n" +
 	"PlantState\x126\n" +
 	"\n" +
@@ -1013,7 +1115,9 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\tlow_since\x18\x0f \x01(\x03R\blowSince\x12+\n" +
 	"\ashelves\x18\x10 \x03(\v2\x11.dusthub.v1.ShelfR\ashelves\x125\n" +
 	"\bcombined\x18\x11 \x03(\v2\x19.dusthub.v1.CombinedStateR\bcombined\x12,\n" +
-	"\ahazards\x18\x12 \x03(\v2\x12.dusthub.v1.HazardR\ahazards\"\xd7\x01\n" +
+	"\ahazards\x18\x12 \x03(\v2\x12.dusthub.v1.HazardR\ahazards\x12\x19\n" +
+	"\bin_force\x18\x1e \x03(\tR\ainForce\x12*\n" +
+	"\x06former\x18\x1f \x03(\v2\x12.dusthub.v1.FormerR\x06former\"\xd7\x01\n" +
 	"\fGatewayWatch\x12-\n" +
 	"\agateway\x18\x01 \x01(\v2\x13.dusthub.v1.GatewayR\agateway\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x03R\x05first\x12\x14\n" +
@@ -1037,20 +1141,27 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x06raised\x18\b \x03(\x03R\x06raised\x12\x16\n" +
 	"\x06pulses\x18\t \x03(\x03R\x06pulses\x12,\n" +
 	"\aanchors\x18\n" +
-	" \x03(\v2\x12.dusthub.v1.AnchorR\aanchors\"\x8d\x01\n" +
+	" \x03(\v2\x12.dusthub.v1.AnchorR\aanchors\"\xcb\x01\n" +
 	"\tRuleState\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x14\n" +
 	"\x05clear\x18\x03 \x01(\x03R\x05clear\x12\x14\n" +
 	"\x05alarm\x18\x04 \x01(\tR\x05alarm\x12\x14\n" +
 	"\x05wrote\x18\x05 \x01(\x03R\x05wrote\x12\x14\n" +
-	"\x05grave\x18\x06 \x01(\bR\x05grave\"2\n" +
+	"\x05grave\x18\x06 \x01(\bR\x05grave\x12\x12\n" +
+	"\x04peak\x18\a \x01(\x01R\x04peak\x12\x12\n" +
+	"\x04from\x18\b \x01(\x03R\x04from\x12\x14\n" +
+	"\x05until\x18\t \x01(\x03R\x05until\"2\n" +
 	"\x06Anchor\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value\"j\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\"\x82\x01\n" +
 	"\rCombinedState\x12,\n" +
 	"\x04rule\x18\x01 \x01(\v2\x18.dusthub.v1.CombinedRuleR\x04rule\x12+\n" +
-	"\x05state\x18\x02 \x01(\v2\x15.dusthub.v1.RuleStateR\x05state\"c\n" +
+	"\x05state\x18\x02 \x01(\v2\x15.dusthub.v1.RuleStateR\x05state\x12\x16\n" +
+	"\x06unsure\x18\x03 \x01(\bR\x06unsure\"4\n" +
+	"\x06Former\x12\x14\n" +
+	"\x05thing\x18\x01 \x01(\tR\x05thing\x12\x14\n" +
+	"\x05alarm\x18\x02 \x01(\tR\x05alarm\"c\n" +
 	"\tPlanWatch\x12,\n" +
 	"\x04plan\x18\x01 \x01(\v2\x18.dusthub.v1.CleaningPlanR\x04plan\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x12\n" +
@@ -1075,7 +1186,7 @@ func file_dusthub_v1_engine_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_engine_proto_rawDescData
 }
 
-var file_dusthub_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_dusthub_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_dusthub_v1_engine_proto_goTypes = []any{
 	(*EngineState)(nil),   // 0: dusthub.v1.EngineState
 	(*IssuedCheck)(nil),   // 1: dusthub.v1.IssuedCheck
@@ -1086,59 +1197,61 @@ var file_dusthub_v1_engine_proto_goTypes = []any{
 	(*RuleState)(nil),     // 6: dusthub.v1.RuleState
 	(*Anchor)(nil),        // 7: dusthub.v1.Anchor
 	(*CombinedState)(nil), // 8: dusthub.v1.CombinedState
-	(*PlanWatch)(nil),     // 9: dusthub.v1.PlanWatch
-	(*Remembered)(nil),    // 10: dusthub.v1.Remembered
-	(*RiskModel)(nil),     // 11: dusthub.v1.RiskModel
-	(*SpotCheck)(nil),     // 12: dusthub.v1.SpotCheck
-	(*Enterprise)(nil),    // 13: dusthub.v1.Enterprise
-	(*Workshop)(nil),      // 14: dusthub.v1.Workshop
-	(*DustSystem)(nil),    // 15: dusthub.v1.DustSystem
-	(*Collector)(nil),     // 16: dusthub.v1.Collector
-	(*Camera)(nil),        // 17: dusthub.v1.Camera
-	(*Alarm)(nil),         // 18: dusthub.v1.Alarm
-	(*Warning)(nil),       // 19: dusthub.v1.Warning
-	(*RiskResult)(nil),    // 20: dusthub.v1.RiskResult
-	(*Shelf)(nil),         // 21: dusthub.v1.Shelf
-	(*Hazard)(nil),        // 22: dusthub.v1.Hazard
-	(*Gateway)(nil),       // 23: dusthub.v1.Gateway
-	(*Metric)(nil),        // 24: dusthub.v1.Metric
-	(*CombinedRule)(nil),  // 25: dusthub.v1.CombinedRule
-	(*CleaningPlan)(nil),  // 26: dusthub.v1.CleaningPlan
+	(*Former)(nil),        // 9: dusthub.v1.Former
+	(*PlanWatch)(nil),     // 10: dusthub.v1.PlanWatch
+	(*Remembered)(nil),    // 11: dusthub.v1.Remembered
+	(*RiskModel)(nil),     // 12: dusthub.v1.RiskModel
+	(*SpotCheck)(nil),     // 13: dusthub.v1.SpotCheck
+	(*Enterprise)(nil),    // 14: dusthub.v1.Enterprise
+	(*Workshop)(nil),      // 15: dusthub.v1.Workshop
+	(*DustSystem)(nil),    // 16: dusthub.v1.DustSystem
+	(*Collector)(nil),     // 17: dusthub.v1.Collector
+	(*Camera)(nil),        // 18: dusthub.v1.Camera
+	(*Alarm)(nil),         // 19: dusthub.v1.Alarm
+	(*Warning)(nil),       // 20: dusthub.v1.Warning
+	(*RiskResult)(nil),    // 21: dusthub.v1.RiskResult
+	(*Shelf)(nil),         // 22: dusthub.v1.Shelf
+	(*Hazard)(nil),        // 23: dusthub.v1.Hazard
+	(*Gateway)(nil),       // 24: dusthub.v1.Gateway
+	(*Metric)(nil),        // 25: dusthub.v1.Metric
+	(*CombinedRule)(nil),  // 26: dusthub.v1.CombinedRule
+	(*CleaningPlan)(nil),  // 27: dusthub.v1.CleaningPlan
 }
 var file_dusthub_v1_engine_proto_depIdxs = []int32{
-	11, // 0: dusthub.v1.EngineState.model:type_name -> dusthub.v1.RiskModel
+	12, // 0: dusthub.v1.EngineState.model:type_name -> dusthub.v1.RiskModel
 	1,  // 1: dusthub.v1.EngineState.issued:type_name -> dusthub.v1.IssuedCheck
-	12, // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
+	13, // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
 	2,  // 3: dusthub.v1.EngineState.plants:type_name -> dusthub.v1.PlantState
-	12, // 4: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
-	13, // 5: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
-	14, // 6: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
-	15, // 7: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
-	16, // 8: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
+	13, // 4: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
+	14, // 5: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
+	15, // 6: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
+	16, // 7: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
+	17, // 8: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
 	3,  // 9: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
 	5,  // 10: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
-	17, // 11: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
-	9,  // 12: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
-	18, // 13: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
-	19, // 14: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
-	10, // 15: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
-	20, // 16: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
-	21, // 17: dusthub.v1.PlantState.shelves:type_name -> dusthub.v1.Shelf
+	18, // 11: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
+	10, // 12: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
+	19, // 13: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
+	20, // 14: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
+	11, // 15: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
+	21, // 16: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
+	22, // 17: dusthub.v1.PlantState.shelves:type_name -> dusthub.v1.Shelf
 	8,  // 18: dusthub.v1.PlantState.combined:type_name -> dusthub.v1.CombinedState
-	22, // 19: dusthub.v1.PlantState.hazards:type_name -> dusthub.v1.Hazard
-	23, // 20: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
-	4,  // 21: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
-	24, // 22: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
-	6,  // 23: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
-	7,  // 24: dusthub.v1.PointState.anchors:type_name -> dusthub.v1.Anchor
-	25, // 25: dusthub.v1.CombinedState.rule:type_name -> dusthub.v1.CombinedRule
-	6,  // 26: dusthub.v1.CombinedState.state:type_name -> dusthub.v1.RuleState
-	26, // 27: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	23, // 19: dusthub.v1.PlantState.hazards:type_name -> dusthub.v1.Hazard
+	9,  // 20: dusthub.v1.PlantState.former:type_name -> dusthub.v1.Former
+	24, // 21: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
+	4,  // 22: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
+	25, // 23: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
+	6,  // 24: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
+	7,  // 25: dusthub.v1.PointState.anchors:type_name -> dusthub.v1.Anchor
+	26, // 26: dusthub.v1.CombinedState.rule:type_name -> dusthub.v1.CombinedRule
+	6,  // 27: dusthub.v1.CombinedState.state:type_name -> dusthub.v1.RuleState
+	27, // 28: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_engine_proto_init() }
@@ -1153,7 +1266,7 @@ func file_dusthub_v1_engine_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_engine_proto_rawDesc), len(file_dusthub_v1_engine_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -552,7 +552,8 @@ func (*Command_Blob) isCommand_Body() {}
 type Put struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Changes       []*Change              `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
-	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"` // role of the actor, as checked by the portal; empty: the site itself
+	Role          string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`     // role of the actor, as checked by the portal; empty: the site itself
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"` // why limits or rules are changed, as the audit keeps it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -597,6 +598,13 @@ func (x *Put) GetChanges() []*Change {
 func (x *Put) GetRole() string {
 	if x != nil {
 		return x.Role
+	}
+	return ""
+}
+
+func (x *Put) GetReason() string {
+	if x != nil {
+		return x.Reason
 	}
 	return ""
 }
@@ -691,7 +699,7 @@ type Act struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"` // "Alarm", "Warning", "SpotCheck", "Shelf"
 	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"` // acknowledge, dispose, feed_back, close, reject, false_alarm
+	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"` // acknowledge, dispose, feed_back, close, reject, false_alarm; of a shelf: approve, refuse, end
 	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
 	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"` // cause code (domain 5.2)
 	Attachments   []string               `protobuf:"bytes,6,rep,name=attachments,proto3" json:"attachments,omitempty"`
@@ -1490,10 +1498,11 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\ainbound\x18\x10 \x01(\v2\x13.dusthub.v1.InboundH\x00R\ainbound\x12/\n" +
 	"\arefused\x18\x11 \x01(\v2\x13.dusthub.v1.RefusedH\x00R\arefused\x12&\n" +
 	"\x04blob\x18\x12 \x01(\v2\x10.dusthub.v1.BlobH\x00R\x04blobB\x06\n" +
-	"\x04body\"G\n" +
+	"\x04body\"_\n" +
 	"\x03Put\x12,\n" +
 	"\achanges\x18\x01 \x03(\v2\x12.dusthub.v1.ChangeR\achanges\x12\x12\n" +
-	"\x04role\x18\x02 \x01(\tR\x04role\"\x88\x01\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x88\x01\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
 	"\x06record\x18\x02 \x01(\fR\x06record\x12\x10\n" +

@@ -857,7 +857,9 @@ type Metric struct {
 	RequiredClass string                 `protobuf:"bytes,12,opt,name=required_class,json=requiredClass,proto3" json:"required_class,omitempty"`
 	Disabled      bool                   `protobuf:"varint,13,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	// Number of the series its samples are stored under; given by the site when the metric is first written.
-	Series        uint32 `protobuf:"varint,14,opt,name=series,proto3" json:"series,omitempty"`
+	Series uint32 `protobuf:"varint,14,opt,name=series,proto3" json:"series,omitempty"`
+	// What the value should be by design (water level, flow, rated current): some default limits are shares of it. 0: not known.
+	Design        float64 `protobuf:"fixed64,15,opt,name=design,proto3" json:"design,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -986,6 +988,13 @@ func (x *Metric) GetDisabled() bool {
 func (x *Metric) GetSeries() uint32 {
 	if x != nil {
 		return x.Series
+	}
+	return 0
+}
+
+func (x *Metric) GetDesign() float64 {
+	if x != nil {
+		return x.Design
 	}
 	return 0
 }
@@ -1397,6 +1406,8 @@ type Alarm struct {
 	Text        string `protobuf:"bytes,30,opt,name=text,proto3" json:"text,omitempty"`         // the combined rule's name
 	// How often those whom escalation names were called; each call has its deliveries.
 	Calls         int32 `protobuf:"varint,31,opt,name=calls,proto3" json:"calls,omitempty"`
+	RemindDue     int64 `protobuf:"varint,32,opt,name=remind_due,json=remindDue,proto3" json:"remind_due,omitempty"` // half of the time that is left until escalate_due
+	Since         int64 `protobuf:"varint,33,opt,name=since,proto3" json:"since,omitempty"`                          // when the condition last began to hold: an open alarm may return and come again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1648,21 +1659,37 @@ func (x *Alarm) GetCalls() int32 {
 	return 0
 }
 
+func (x *Alarm) GetRemindDue() int64 {
+	if x != nil {
+		return x.RemindDue
+	}
+	return 0
+}
+
+func (x *Alarm) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
 // Shelf takes alarms of a plant, a collector or a metric out of judging for a while: they are raised and listed, marked as suppressed,
 // call nobody and weigh nothing. A plant asks, a regulator approves; it ends by itself (ISA-18.2 shelving; domain 5.2: at most 72 h).
 type Shelf struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // begins with the enterprise's code
-	Enterprise    string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
-	Collector     string                 `protobuf:"bytes,3,opt,name=collector,proto3" json:"collector,omitempty"` // neither collector nor metric: the whole plant
-	Metric        string                 `protobuf:"bytes,4,opt,name=metric,proto3" json:"metric,omitempty"`
-	Kind          string                 `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
-	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
-	From          int64                  `protobuf:"varint,7,opt,name=from,proto3" json:"from,omitempty"`
-	Until         int64                  `protobuf:"varint,8,opt,name=until,proto3" json:"until,omitempty"`
-	Stage         string                 `protobuf:"bytes,9,opt,name=stage,proto3" json:"stage,omitempty"`
-	Actor         string                 `protobuf:"bytes,10,opt,name=actor,proto3" json:"actor,omitempty"`
-	Steps         []*Step                `protobuf:"bytes,11,rep,name=steps,proto3" json:"steps,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // begins with the enterprise's code
+	Enterprise string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Collector  string                 `protobuf:"bytes,3,opt,name=collector,proto3" json:"collector,omitempty"` // neither collector nor metric: the whole plant
+	Metric     string                 `protobuf:"bytes,4,opt,name=metric,proto3" json:"metric,omitempty"`
+	Kind       string                 `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	Reason     string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	From       int64                  `protobuf:"varint,7,opt,name=from,proto3" json:"from,omitempty"`
+	Until      int64                  `protobuf:"varint,8,opt,name=until,proto3" json:"until,omitempty"`
+	Stage      string                 `protobuf:"bytes,9,opt,name=stage,proto3" json:"stage,omitempty"`
+	Actor      string                 `protobuf:"bytes,10,opt,name=actor,proto3" json:"actor,omitempty"`
+	Steps      []*Step                `protobuf:"bytes,11,rep,name=steps,proto3" json:"steps,omitempty"`
+	// Suppression by design: alarms are suppressed only while this expression holds, written as a CombinedRule's; empty: all the time.
+	Condition     string `protobuf:"bytes,12,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1774,8 +1801,15 @@ func (x *Shelf) GetSteps() []*Step {
 	return nil
 }
 
-// CombinedRule raises an alarm when an expression over a plant's metrics holds. The expression is CEL over v (values by the end of a
-// metric's code behind the enterprise, such as v["C001T0101"]); it is not judged while one of its metrics has no good value.
+func (x *Shelf) GetCondition() string {
+	if x != nil {
+		return x.Condition
+	}
+	return ""
+}
+
+// CombinedRule raises an alarm when an expression over a plant's metrics holds. The expression is CEL; a name is a metric's code
+// behind the enterprise's, such as C001T0101 > 55 && !(C001R0101 == 1). It is not judged while one of its metrics has no good value.
 type CombinedRule struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // begins with the enterprise's code
@@ -2333,6 +2367,7 @@ type Warning struct {
 	Closed        int64                  `protobuf:"varint,15,opt,name=closed,proto3" json:"closed,omitempty"`
 	Steps         []*Step                `protobuf:"bytes,16,rep,name=steps,proto3" json:"steps,omitempty"`
 	Calls         int32                  `protobuf:"varint,17,opt,name=calls,proto3" json:"calls,omitempty"`
+	RemindDue     int64                  `protobuf:"varint,30,opt,name=remind_due,json=remindDue,proto3" json:"remind_due,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2482,6 +2517,13 @@ func (x *Warning) GetSteps() []*Step {
 func (x *Warning) GetCalls() int32 {
 	if x != nil {
 		return x.Calls
+	}
+	return 0
+}
+
+func (x *Warning) GetRemindDue() int64 {
+	if x != nil {
+		return x.RemindDue
 	}
 	return 0
 }
@@ -3272,14 +3314,18 @@ func (x *Session) GetExpires() int64 {
 
 // AuditEntry is one thing a person or machine did that is not visible from a record change itself.
 type AuditEntry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Time          int64                  `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
-	Actor         string                 `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
-	Action        string                 `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
-	Subject       string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`
-	Result        string                 `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
-	Address       string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Time    int64                  `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	Actor   string                 `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	Action  string                 `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
+	Subject string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`
+	Result  string                 `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
+	Address string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
+	// What changed, as "field=value" with spaces between: limits of a metric, a combined rule.
+	Before        string `protobuf:"bytes,8,opt,name=before,proto3" json:"before,omitempty"`
+	After         string `protobuf:"bytes,9,opt,name=after,proto3" json:"after,omitempty"`
+	Reason        string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3359,6 +3405,27 @@ func (x *AuditEntry) GetResult() string {
 func (x *AuditEntry) GetAddress() string {
 	if x != nil {
 		return x.Address
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetReason() string {
+	if x != nil {
+		return x.Reason
 	}
 	return ""
 }
@@ -4343,7 +4410,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"sm4_sealed\x18\x05 \x01(\fB\x18\xd2\xf3\x18\x14\n" +
 	"\x12SM4 密钥(密文)R\tsm4Sealed:$\xca\xf3\x18 \n" +
-	"\f接入凭据\x10\a\"\agateway*\x05appid\"\x92\a\n" +
+	"\f接入凭据\x10\a\"\agateway*\x05appid\"\xd8\a\n" +
 	"\x06Metric\x12<\n" +
 	"\x04code\x18\x01 \x01(\tB(\xd2\xf3\x18$\n" +
 	"\f指标编码\x12\x14required,metric_codeR\x04code\x12B\n" +
@@ -4376,7 +4443,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\bdisabled\x18\r \x01(\bB\f\xd2\xf3\x18\b\n" +
 	"\x06停用R\bdisabled\x12'\n" +
 	"\x06series\x18\x0e \x01(\rB\x0f\xd2\xf3\x18\v\n" +
-	"\t序列号R\x06series:G\xca\xf3\x18C\n" +
+	"\t序列号R\x06series\x12D\n" +
+	"\x06design\x18\x0f \x01(\x01B,\xd2\xf3\x18(\n" +
+	"\t设计值\x12\x05gte=0\"\x14GB 15577-2018 8.4.10R\x06design:G\xca\xf3\x18C\n" +
 	"\f监测指标\x10\x01\x18\x01\"\x04code*\n" +
 	"enterprise*\tcollector*\agateway2\tF1.1 F3.6\"\xc7\a\n" +
 	"\x06Limits\x12,\n" +
@@ -4456,7 +4525,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\t根摘要\x12\x06len=32R\x04root\x12(\n" +
 	"\brevision\x18\a \x01(\rB\f\xd2\xf3\x18\b\n" +
 	"\x06修订R\brevision:$\xca\xf3\x18 \n" +
-	"\x12数据分区摘要\x10\x02\x18\x01\"\x02id2\x02T1\"\x88\x0e\n" +
+	"\x12数据分区摘要\x10\x02\x18\x01\"\x02id2\x02T1\"\xf9\x0e\n" +
 	"\x05Alarm\x123\n" +
 	"\x02id\x18\x01 \x01(\tB#\xd2\xf3\x18\x1f\n" +
 	"\f报警编号\x12\x0frequired,max=64R\x02id\x126\n" +
@@ -4527,8 +4596,13 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x04text\x18\x1e \x01(\tB\x15\xd2\xf3\x18\x11\n" +
 	"\x06内容\x12\amax=200R\x04text\x12?\n" +
 	"\x05calls\x18\x1f \x01(\x05B)\xd2\xf3\x18%\n" +
-	"\f提醒次数\x12\x05gte=0\"\x0edomain 5.2 [P]R\x05calls:g\xca\xf3\x18c\n" +
-	"\x06报警\x10\x03\x18\x01\"\x02id*\x10enterprise,onset*\vstage,onset*\x05onset*\fmetric,onset2\x1dF2.2 F3.3, ISA-18.2, domain 5\"\xd9\x05\n" +
+	"\f提醒次数\x12\x05gte=0\"\x0edomain 5.2 [P]R\x05calls\x12;\n" +
+	"\n" +
+	"remind_due\x18  \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12下次提醒时间\x1a\x02msR\tremindDue\x122\n" +
+	"\x05since\x18! \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12本次越限时间\x1a\x02msR\x05since:g\xca\xf3\x18c\n" +
+	"\x06报警\x10\x03\x18\x01\"\x02id*\x10enterprise,onset*\vstage,onset*\x05onset*\fmetric,onset2\x1dF2.2 F3.3, ISA-18.2, domain 5\"\x95\x06\n" +
 	"\x05Shelf\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06编号\x12\x0frequired,max=64R\x02id\x12B\n" +
@@ -4556,7 +4630,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	" \x01(\tB\x19\xd2\xf3\x18\x15\n" +
 	"\t申请人\x12\brequiredR\x05actor\x12:\n" +
 	"\x05steps\x18\v \x03(\v2\x10.dusthub.v1.StepB\x12\xd2\xf3\x18\x0e\n" +
-	"\f审批过程R\x05steps:[\xca\xf3\x18W\n" +
+	"\f审批过程R\x05steps\x12:\n" +
+	"\tcondition\x18\f \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
+	"\f屏蔽条件\x12\bmax=1000R\tcondition:[\xca\xf3\x18W\n" +
 	"\x0f报警屏蔽单\x10\x03\x18\x01\"\x02id*\x0fenterprise,from*\n" +
 	"stage,from2\x1fF2.2 F3.3, ISA-18.2, domain 5.2\"\xa5\x04\n" +
 	"\fCombinedRule\x12-\n" +
@@ -4672,7 +4748,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06clause\x18\a \x01(\tB\f\xd2\xf3\x18\b\n" +
 	"\x06条款R\x06clause\x12(\n" +
 	"\bevidence\x18\b \x03(\tB\f\xd2\xf3\x18\b\n" +
-	"\x06依据R\bevidence\"\xbc\b\n" +
+	"\x06依据R\bevidence\"\xf9\b\n" +
 	"\aWarning\x123\n" +
 	"\x02id\x18\x01 \x01(\tB#\xd2\xf3\x18\x1f\n" +
 	"\f预警编号\x12\x0frequired,max=64R\x02id\x126\n" +
@@ -4714,7 +4790,10 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x05steps\x18\x10 \x03(\v2\x10.dusthub.v1.StepB\x12\xd2\xf3\x18\x0e\n" +
 	"\f处置过程R\x05steps\x12?\n" +
 	"\x05calls\x18\x11 \x01(\x05B)\xd2\xf3\x18%\n" +
-	"\f提醒次数\x12\x05gte=0\"\x0edomain 5.3 [P]R\x05calls:_\xca\xf3\x18[\n" +
+	"\f提醒次数\x12\x05gte=0\"\x0edomain 5.3 [P]R\x05calls\x12;\n" +
+	"\n" +
+	"remind_due\x18\x1e \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12下次提醒时间\x1a\x02msR\tremindDue:_\xca\xf3\x18[\n" +
 	"\f风险预警\x10\x05\x18\x01\"\x02id*\x11enterprise,raised*\fstage,raised*\x06raised2\x1aF1.2 F2.3 F3.4, domain 5.3\"\xad\x04\n" +
 	"\fCleaningPlan\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
@@ -4880,7 +4959,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f登录时间\x1a\x02msR\acreated\x120\n" +
 	"\aexpires\x18\x05 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f失效时间\x1a\x02msR\aexpires:\x19\xca\xf3\x18\x15\n" +
-	"\x06会话\x10\a\"\x02id*\x05login\"\xf3\x02\n" +
+	"\x06会话\x10\a\"\x02id*\x05login\"\x86\x04\n" +
 	"\n" +
 	"AuditEntry\x12&\n" +
 	"\x02id\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
@@ -4896,9 +4975,16 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06result\x18\x06 \x01(\tB\f\xd2\xf3\x18\b\n" +
 	"\x06结果R\x06result\x12,\n" +
 	"\aaddress\x18\a \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
-	"\f来源地址R\aaddress:G\xca\xf3\x18C\n" +
+	"\f来源地址R\aaddress\x12'\n" +
+	"\x06before\x18\b \x01(\tB\x0f\xd2\xf3\x18\v\n" +
+	"\t变更前R\x06before\x12%\n" +
+	"\x05after\x18\t \x01(\tB\x0f\xd2\xf3\x18\v\n" +
+	"\t变更后R\x05after\x123\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tB\x1b\xd2\xf3\x18\x17\n" +
+	"\f变更理由\x12\amax=500R\x06reason:U\xca\xf3\x18Q\n" +
 	"\f审计日志\x10\a\"\x02id*\n" +
-	"actor,time*\x04time2\x1bT3, GB/T 22239-2019 8.1.4.3\"\xf5\x03\n" +
+	"actor,time*\fsubject,time*\x04time2\x1bT3, GB/T 22239-2019 8.1.4.3\"\xf5\x03\n" +
 	"\tRiskModel\x127\n" +
 	"\aversion\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06版本\x12\x0frequired,max=50R\aversion\x12J\n" +

@@ -89,6 +89,8 @@ func init() {
 	loadKinds()
 	loadDusts()
 	loadRegions()
+	loadAlarming()
+	loadLimits()
 }
 
 // Table is the shipped code table of that name. Callers do not change it.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -149,4 +150,54 @@ func FuzzValidate(f *testing.F) {
 		}
 		ValidateAt(r, 0)
 	})
+}
+
+// TestDefaults: default limits by kind, collector and dust, each with where it comes from (domain 3).
+func TestDefaults(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		metric    *Metric
+		collector string
+		dusts     []string
+		want      string
+	}{
+		{"hopper temperature", &Metric{Kind: "T01", RangeHi: 200}, "dry_bag", []string{"2"}, "hh=70 h=60"},
+		{"a dust whose layer ignites early", &Metric{Kind: "T01", RangeHi: 200}, "dry_bag", []string{"26", "99"}, "hh=70 h=60"},
+		{"duct speed, wood", &Metric{Kind: "V01", RangeHi: 40}, "dry_bag", []string{"26"}, "l=20 ll=18"},
+		{"duct speed, aluminium", &Metric{Kind: "V01", RangeHi: 40}, "dry_bag", []string{"26", "2"}, "l=23 ll=21"},
+		{"level without a design value", &Metric{Kind: "L01", RangeHi: 3}, "wet_curtain", []string{"2"}, ""},
+		{"level", &Metric{Kind: "L01", RangeHi: 3, Design: 2}, "wet_curtain", []string{"2"}, "hh=2.4 l=1.8 ll=1.6"},
+		{"level in a dry collector", &Metric{Kind: "L01", RangeHi: 3, Design: 2}, "dry_bag", []string{"2"}, ""},
+		{"flow", &Metric{Kind: "F01", RangeHi: 100, Design: 50}, "wet_venturi", nil, "l=40 ll=30"},
+		{"concentration beyond the sensor", &Metric{Kind: "C01", RangeHi: 1000}, "dry_bag", []string{"2"}, ""},
+		{"concentration", &Metric{Kind: "C01", RangeHi: 100_000}, "dry_bag", []string{"1", "2"}, "hh=12500 h=6250"},
+	} {
+		l, list := Defaults(c.metric, c.collector, c.dusts)
+		var got []string
+		for _, f := range []struct {
+			name  string
+			value *float64
+		}{{"hh", l.Hh}, {"h", l.H}, {"l", l.L}, {"ll", l.Ll}} {
+			if f.value != nil {
+				got = append(got, fmt.Sprintf("%s=%v", f.name, *f.value))
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, wanted %s", c.name, got, c.want)
+		}
+		for _, d := range list {
+			if d.Basis == "" || d.Confidence == "" {
+				t.Errorf("%s: %s has no source", c.name, d.Field)
+			}
+		}
+	}
+	// No catalogue dust ignites so early that the cap binds (domain 3); one that did would pull both limits down.
+	h, hh := 60.0, 70.0
+	d := defaults{kind: kinds["T01"], limits: &Limits{H: &h, Hh: &hh}}
+	dusts["test"] = CatalogueDust{Cloud: Measure{Value: 90, Known: true}, Layer: Measure{Value: 140, Known: true}}
+	defer delete(dusts, "test")
+	d.cap(limitRow{Cloud: 2.0 / 3, Layer: 75, Step: 10}, []string{"test"})
+	if *d.limits.Hh != 60 || *d.limits.H != 50 {
+		t.Errorf("capped: %v", d.limits)
+	}
 }

@@ -13,8 +13,10 @@ func (e *Engine) act(actor string, act *schema.Act) {
 		e.actWarning(actor, act)
 	case "SpotCheck":
 		e.actSpotCheck(actor, act)
+	case "Shelf":
+		e.actShelf(actor, act)
 	default:
-		e.refuse(act.GetType(), "type", "oneof", act.GetType(), "Alarm, Warning or SpotCheck")
+		e.refuse(act.GetType(), "type", "oneof", act.GetType(), "Alarm, Warning, SpotCheck or Shelf")
 	}
 }
 
@@ -55,6 +57,12 @@ func (e *Engine) actWarning(actor string, act *schema.Act) {
 	w = clone(w)
 	w.Stage = s.to
 	w.Overdue = s.to != stageFedBack && w.GetDue() != 0 && e.st.GetNow() > w.GetDue()
+	switch {
+	case s.to == stageFedBack:
+		w.RemindDue = 0
+	case s.from == stageFedBack:
+		e.callWarning(w) // sent back: its people are called at once
+	}
 	w.Steps = append(w.Steps, e.stepOf(actor, act))
 	p.warnings[i] = w
 	e.out.Keys = append(e.out.Keys, w.GetId())

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"dusthub/schema"
 
@@ -20,12 +22,6 @@ const (
 	stageClosed       = "closed"
 )
 
-// Deadlines from raising, by level (domain 5.2, proposed).
-var (
-	acknowledgeWithin = [3]int64{0, 30 * minute, 10 * minute}
-	disposeWithin     = [3]int64{0, 24 * hour, 4 * hour}
-)
-
 // clone copies a record, so that one that was handed out never changes.
 func clone[T proto.Message](m T) T { return proto.Clone(m).(T) }
 
@@ -38,22 +34,50 @@ func (p *plant) find(id string) int {
 	return -1
 }
 
+// thing names what an alarm is about: its rule and what the rule looks at.
+func thing(a *schema.Alarm) string {
+	return a.GetRule() + "|" + a.GetMetric() + "|" + a.GetGateway() + "|" + a.GetCombined()
+}
+
+func thingOf(f *schema.Former) string { return f.GetThing() }
+
+// open finds the open alarm of a rule on a thing.
+func (p *plant) open(a *schema.Alarm) int {
+	for i, old := range p.alarms {
+		if old.GetRule() == a.GetRule() && old.GetMetric() == a.GetMetric() && old.GetGateway() == a.GetGateway() && old.GetCombined() == a.GetCombined() {
+			return i
+		}
+	}
+	return -1
+}
+
 // raise raises an alarm; when one of the same rule on the same thing is still open, that one becomes active again.
 func (e *Engine) raise(p *plant, a *schema.Alarm) *schema.Alarm {
 	e.touch(p)
-	for i, old := range p.alarms {
-		if old.GetRule() == a.GetRule() && old.GetMetric() == a.GetMetric() && old.GetGateway() == a.GetGateway() {
-			again := clone(old)
-			again.Condition, again.Returned = active, 0
-			p.alarms[i] = again
-			e.write(again)
-			return again
+	e.reshelve(p)
+	i := p.open(a)
+	if i >= 0 {
+		onset := a.GetOnset()
+		a = clone(p.alarms[i])
+		a.Returned, a.Since = 0, onset
+	} else {
+		a.Id, a.Enterprise, a.Stage, a.Raised, a.Since = e.id("A"), p.code, stageRaised, e.st.GetNow(), a.GetOnset()
+		if k, found := slices.BinarySearchFunc(p.former, thing(a), func(f *schema.Former, t string) int { return strings.Compare(f.GetThing(), t) }); found {
+			a.Previous = p.former[k].GetAlarm()
 		}
 	}
-	a.Id, a.Enterprise, a.Condition, a.Stage = e.id("A"), p.code, active, stageRaised
-	a.Raised = e.st.GetNow()
-	a.StageDue = a.GetRaised() + acknowledgeWithin[a.GetLevel()]
-	p.alarms = append(p.alarms, a)
+	a.Condition = active
+	a.Priority = e.priority(a, e.st.GetNow())
+	if b := e.shelved(p, a); b != a {
+		a = b
+	} else if i < 0 {
+		e.startClock(a)
+	}
+	if i < 0 {
+		p.alarms = append(p.alarms, a)
+	} else {
+		p.alarms[i] = a
+	}
 	e.write(a)
 	return a
 }
@@ -66,8 +90,7 @@ func (e *Engine) returned(p *plant, id string, t int64) {
 	}
 	a := clone(p.alarms[i])
 	a.Condition, a.Returned = returned, t
-	p.alarms[i] = a
-	e.write(a)
+	e.update(p, i, a)
 	e.touch(p)
 }
 
@@ -177,18 +200,13 @@ func (e *Engine) stepOf(actor string, act *schema.Act) *schema.Step {
 
 func (e *Engine) moveAlarm(p *plant, i int, to, actor string, act *schema.Act) {
 	a := clone(p.alarms[i])
+	from := a.GetStage()
 	a.Stage, a.Overdue = to, false
 	a.Steps = append(a.Steps, e.stepOf(actor, act))
 	if act.GetCause() != "" {
 		a.Cause = act.GetCause()
 	}
-	switch to {
-	case stageAcknowledged, stageDisposed:
-		a.StageDue = a.GetRaised() + disposeWithin[a.GetLevel()]
-		a.Overdue = e.st.GetNow() > a.GetStageDue()
-	default:
-		a.StageDue = 0
-	}
+	e.redue(a, from)
 	p.alarms[i] = a
 	if to == stageClosed {
 		e.closeAlarm(p, i, a)
@@ -198,17 +216,40 @@ func (e *Engine) moveAlarm(p *plant, i int, to, actor string, act *schema.Act) {
 	e.touch(p)
 }
 
+// redue gives an alarm that moved on the deadline of its new stage. What is shelved has none.
+func (e *Engine) redue(a *schema.Alarm, from string) {
+	d := e.cfg.Figures.Deadline(a.GetLevel())
+	switch {
+	case a.GetSuppressed() || a.GetStage() == stageFedBack || a.GetStage() == stageClosed:
+		unclock(a)
+		return
+	case from == stageRaised:
+		a.StageDue += d.DisposeMs - d.AcknowledgeMs // both count from the same time
+	case from == stageFedBack: // sent back
+		a.StageDue = e.st.GetNow() + d.DisposeMs
+	}
+	a.Overdue = e.st.GetNow() > a.GetStageDue()
+	e.clock(a)
+}
+
 // closeAlarm forgets an open alarm: its rule may raise anew, and the memory of its signal is gone at once (domain 6.2).
 func (e *Engine) closeAlarm(p *plant, i int, a *schema.Alarm) {
 	p.alarms = append(p.alarms[:i:i], p.alarms[i+1:]...)
+	p.former = insert(p.former, &schema.Former{Thing: thing(a), Alarm: a.GetId()}, thingOf)
+	for _, c := range p.combined {
+		if c.st.GetState().GetAlarm() == a.GetId() {
+			rest(c.st.GetState(), e.st.GetNow())
+			c.st.Unsure = true // judged anew
+		}
+	}
 	for _, x := range p.points {
 		for k := range x.rules {
 			if r := &x.rules[k]; r.st.GetAlarm() == a.GetId() {
-				r.st.Alarm, r.st.Since, r.st.Clear = "", 0, 0
+				rest(r.st, x.st.GetTime())
 			}
 		}
 		if codeOfPoint(x) == a.GetMetric() {
-			x.settle(e.model)
+			e.settle(x)
 		}
 	}
 	kind := a.GetKind()
@@ -222,29 +263,6 @@ func (e *Engine) closeAlarm(p *plant, i int, a *schema.Alarm) {
 		}
 	}
 	p.forget(a.GetSystem(), kind)
-}
-
-// overdue marks what passed its deadline.
-func (e *Engine) overdue(p *plant) {
-	now := e.st.GetNow()
-	for i, a := range p.alarms {
-		if a.GetStageDue() != 0 && now > a.GetStageDue() && !a.GetOverdue() {
-			a = clone(a)
-			a.Overdue = true
-			p.alarms[i] = a
-			e.write(a)
-			e.touch(p)
-		}
-	}
-	for i, w := range p.warnings {
-		if w.GetStage() != stageFedBack && w.GetDue() != 0 && now > w.GetDue() && !w.GetOverdue() {
-			w = clone(w)
-			w.Overdue = true
-			p.warnings[i] = w
-			e.write(w)
-			e.touch(p)
-		}
-	}
 }
 
 // update puts a changed alarm in the place of what it was.

@@ -1,25 +1,38 @@
 package engine
 
 import (
+	"fmt"
+	"strings"
+
 	"dusthub/node/engine/condition"
 	"dusthub/schema"
 	"dusthub/schema/frame"
 )
 
-// combined is a rule over several metrics of a plant, with its state.
-type combined struct {
-	st      *schema.CombinedState
-	plant   *plant
+// mostCombined is how many combined rules a plant may have, and mostShelves how many shelves.
+const (
+	mostCombined = 50
+	mostShelves  = 200
+)
+
+// formula is an expression over the values of a plant's points.
+type formula struct {
 	program *condition.Program
 	points  []*point // of the program's metrics, in its order
 	values  []float64
 }
 
-func codeOfCombined(c *combined) string { return c.st.GetRule().GetId() }
-
 // compile checks an expression against the metrics of a plant.
-func (p *plant) compile(r *schema.CombinedRule) (*condition.Program, error) {
-	return condition.Compile(r.GetExpression(), func(name string) bool { return p.named(name) != nil })
+func (p *plant) compile(expression string) (*formula, error) {
+	program, err := condition.Compile(expression, func(name string) bool { return p.named(name) != nil })
+	if err != nil {
+		return nil, fmt.Errorf("compile %q: %w", expression, err)
+	}
+	f := &formula{program: program, values: make([]float64, len(program.Metrics()))}
+	for _, name := range program.Metrics() {
+		f.points = append(f.points, p.named(name))
+	}
+	return f, nil
 }
 
 // named finds a metric by how expressions call it.
@@ -32,28 +45,50 @@ func (p *plant) named(name string) *point {
 	return nil
 }
 
+// holds evaluates; not known while one of the metrics has no good value, or its gateway is away.
+func (f *formula) holds() (holds, known bool) {
+	for i, x := range f.points {
+		if x.st.GetTime() == 0 || x.st.GetQuality() != uint32(frame.Good) || x.st.GetMetric().GetDisabled() || x.gw != nil && x.gw.away() {
+			return false, false
+		}
+		f.values[i] = x.st.GetLast()
+	}
+	return f.program.Holds(f.values)
+}
+
+// combined is a rule over several metrics of a plant.
+type combined struct {
+	st *schema.CombinedState
+	*formula
+	rule rule
+}
+
+func codeOfCombined(c *combined) string { return c.st.GetRule().GetId() }
+
 // keepCombined takes a checked rule; one that changes begins anew.
 func (e *Engine) keepCombined(p *plant, r *schema.CombinedRule) {
 	for _, old := range p.combined {
 		if codeOfCombined(old) == r.GetId() {
 			e.dropCombined(p, old)
+			break
 		}
 	}
-	p.combine(&schema.CombinedState{Rule: r, State: &schema.RuleState{Rule: "combined"}})
+	p.combine(&schema.CombinedState{Rule: r, State: &schema.RuleState{Rule: "combined"}, Unsure: true})
 	e.rewire(p)
 }
 
 // combine joins a rule with the points it looks at. The expression was checked when the rule was written.
 func (p *plant) combine(st *schema.CombinedState) {
-	c := &combined{st: st, plant: p}
+	c, r := &combined{st: st}, st.GetRule()
 	p.combined = insert(p.combined, c, codeOfCombined)
-	program, err := p.compile(st.GetRule())
-	if err != nil || st.GetRule().GetDisabled() {
+	f, err := p.compile(r.GetExpression())
+	if err != nil || r.GetDisabled() {
 		return
 	}
-	c.program, c.values = program, make([]float64, len(program.Metrics()))
-	for _, name := range program.Metrics() {
-		c.points = append(c.points, p.named(name))
+	c.formula = f
+	c.rule = rule{
+		name: "combined", op: expression, level: r.GetLevel(), on: int64(r.GetOnDelayMs()), off: int64(r.GetOffDelayMs()),
+		point: f.points[0], combined: c, st: st.GetState(),
 	}
 }
 
@@ -72,59 +107,117 @@ func (p *plant) attach() {
 		x.combined = nil
 	}
 	for _, c := range p.combined {
+		if c.formula == nil {
+			continue
+		}
 		for _, x := range c.points {
 			x.combined = append(x.combined, c)
 		}
 	}
 }
 
-// holds evaluates a rule; not known while one of its metrics has no good value, or its gateway is away.
-func (c *combined) holds() (holds, known bool) {
-	for i, x := range c.points {
-		if x.st.GetTime() == 0 || x.st.GetQuality() != uint32(frame.Good) || x.gw != nil && x.gw.away() {
-			return false, false
-		}
-		c.values[i] = x.st.GetLast()
-	}
-	return c.program.Holds(c.values)
-}
-
-// judgeCombined moves a rule as step moves one of a metric.
+// judgeCombined moves a rule as its metrics are now. What cannot be judged now is judged again at the next tick.
 func (e *Engine) judgeCombined(c *combined, t int64) {
 	holds, known := c.holds()
+	c.st.Unsure = !known
 	if !known {
 		return
 	}
-	st, r := c.st.GetState(), c.st.GetRule()
-	switch {
-	case st.GetAlarm() == "" && !holds:
-		st.Since = 0
-	case st.GetAlarm() == "":
-		if st.GetSince() == 0 {
-			st.Since = t
+	was := c.rule.st.GetAlarm()
+	e.step(&c.rule, holds, t)
+	if c.rule.st.GetAlarm() != was {
+		e.settle(c.points[0])
+	}
+}
+
+// pending says whether time alone may move a rule.
+func (c *combined) pending() bool {
+	st := c.rule.st
+	return st.GetAlarm() == "" && st.GetSince() != 0 || st.GetClear() != 0
+}
+
+// room is between which values a point may move without changing what the expression gives.
+func (c *combined) room(p *point, v float64) (lo, hi float64, ok bool) {
+	for i, x := range c.points {
+		if x == p {
+			return c.program.Between(i, v)
 		}
-		if t-st.GetSince() >= int64(r.GetOnDelayMs()) {
-			e.raiseCombined(c, t)
-		}
-	case holds:
-		st.Clear = 0
-	default:
-		if st.GetClear() == 0 {
-			st.Clear = t
-		}
-		if t-st.GetClear() >= int64(r.GetOffDelayMs()) {
-			e.returned(c.plant, st.GetAlarm(), t)
-			rest(st)
+	}
+	return v, v, false
+}
+
+// still says whether a point that had a value needs no new judgement of the rule.
+func (c *combined) still(p *point, was float64) bool {
+	if c.pending() || c.st.GetUnsure() {
+		return false
+	}
+	lo, hi, ok := c.room(p, was)
+	return p.st.GetLast() == was || ok && p.st.GetLast() > lo && p.st.GetLast() < hi
+}
+
+// narrow makes a point's quiet band one within which the rule cannot change, and lets the alarm weigh on the point that it names.
+func (e *Engine) narrow(c *combined, p *point) {
+	lo, hi, ok := c.room(p, p.st.GetLast())
+	p.quiet = p.quiet && ok && !c.pending()
+	p.lo, p.hi = max(p.lo, lo), min(p.hi, hi)
+	if c.rule.st.GetAlarm() != "" && c.points[0] == p {
+		p.score = max(p.score, e.weight(&c.rule))
+	}
+}
+
+// checkCombined refuses a rule whose expression is none, and what only a regulator may do to one.
+func (e *Engine) checkCombined(subject string, r *schema.CombinedRule) {
+	e.named(subject, r.GetId(), r.GetEnterprise())
+	p := e.plants[r.GetEnterprise()]
+	if p == nil {
+		return // refused as a reference
+	}
+	if _, err := p.compile(r.GetExpression()); err != nil {
+		e.refuse(subject, "expression", "expression", r.GetExpression(), reason(err))
+	}
+	old := p.combinedRule(r.GetId())
+	if old == nil && len(p.combined) >= mostCombined {
+		e.refuse(subject, "", "max", fmt.Sprint(len(p.combined)+1), fmt.Sprintf("at most %d combined rules of a plant", mostCombined))
+	}
+	if old == nil || MayRelax(e.role) {
+		return
+	}
+	for _, x := range []struct {
+		field    string
+		relaxed  bool
+		got, was any
+	}{
+		{"expression", r.GetExpression() != old.GetExpression(), r.GetExpression(), old.GetExpression()},
+		{"level", r.GetLevel() < old.GetLevel(), r.GetLevel(), old.GetLevel()},
+		{"on_delay_ms", r.GetOnDelayMs() > old.GetOnDelayMs(), r.GetOnDelayMs(), old.GetOnDelayMs()},
+		{"off_delay_ms", r.GetOffDelayMs() > old.GetOffDelayMs(), r.GetOffDelayMs(), old.GetOffDelayMs()},
+		{"disabled", r.GetDisabled() && !old.GetDisabled(), r.GetDisabled(), old.GetDisabled()},
+	} {
+		if x.relaxed {
+			e.refuse(subject, x.field, "relax", fmt.Sprint(x.got), fmt.Sprintf("%v, or a regulator", x.was))
 		}
 	}
 }
 
-func (e *Engine) raiseCombined(c *combined, t int64) {
-	x, r := c.points[0], c.st.GetRule()
-	m := x.st.GetMetric()
-	a := e.raise(c.plant, &schema.Alarm{
-		System: x.system, Collector: m.GetCollector(), Metric: m.GetCode(), Gateway: m.GetGateway(), Kind: m.GetKind(), Rule: "combined", Level: r.GetLevel(),
-		Value: x.st.GetLast(), Peak: x.st.GetLast(), Unit: m.GetUnit(), Onset: t, Combined: r.GetId(), Text: r.GetName(),
-	})
-	c.st.State.Alarm, c.st.State.Clear = a.GetId(), 0
+// reason is what is wrong with an expression, without where the program found out.
+func reason(err error) string {
+	_, text, _ := strings.Cut(err.Error(), condition.ErrCondition.Error()+": ")
+	return text
+}
+
+func (p *plant) combinedRule(id string) *schema.CombinedRule {
+	for _, c := range p.combined {
+		if codeOfCombined(c) == id {
+			return c.st.GetRule()
+		}
+	}
+	return nil
+}
+
+// ruleText is a rule as the audit shows it.
+func ruleText(r *schema.CombinedRule) string {
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s level=%d on_delay_ms=%d off_delay_ms=%d disabled=%t", r.GetExpression(), r.GetLevel(), r.GetOnDelayMs(), r.GetOffDelayMs(), r.GetDisabled())
 }

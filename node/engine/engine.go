@@ -22,6 +22,7 @@ type Config struct {
 	OfflineAfter int64  // ms: a gateway not heard for this long is offline, 10 min (domain 2.4)
 	FanStopDelay int64  // ms: the fan runs on after production, 10 min (GB 15577-2018 8.1.6)
 	Model        *risk.Model
+	Figures      *schema.AlarmFigures // priorities, deadlines and the like; nil: the shipped ones
 }
 
 // Change is one record this site writes because of a command.
@@ -67,6 +68,9 @@ type Engine struct {
 	received map[string]*schema.SpotCheck
 
 	out     *Effects // of the command under way
+	actor   string   // of the put under way
+	role    string   // of the put under way, empty: the site
+	reason  string   // of the put under way
 	touched []*plant // plants whose inputs it changed, in order
 }
 
@@ -82,6 +86,9 @@ func New(cfg Config) *Engine {
 	}
 	if cfg.Model == nil {
 		cfg.Model = risk.Shipped()
+	}
+	if cfg.Figures == nil {
+		cfg.Figures = schema.Alarming()
 	}
 	e := &Engine{cfg: cfg}
 	e.reset(&schema.EngineState{})

@@ -334,11 +334,11 @@ func TestGatewayFallsSilentAndComesBack(t *testing.T) {
 			states = append(states, s.GetState())
 		}
 	}
-	if len(states) != 1 || states[0] != stateOffline || len(w.alarms()) != 1 || w.alarms()[0].GetRule() != "no_data" {
+	if len(states) != 1 || states[0] != stateOffline || len(w.alarms()) != 2 || w.alarms()[0].GetRule() != "no_data" || w.alarms()[1].GetGateway() != "" {
 		t.Fatalf("states %v alarms %v", states, w.alarms())
 	}
 	eff := w.read(t01, 30)
-	if s := ofType[*schema.GatewayState](eff); len(s) != 1 || s[0].GetState() != stateOnline || w.alarms()[0].GetCondition() != returned {
+	if s := ofType[*schema.GatewayState](eff); len(s) != 1 || s[0].GetState() != stateOnline || w.alarms()[0].GetCondition() != returned || w.alarms()[1].GetCondition() != returned {
 		t.Fatalf("after readings: %v %v", s, w.alarms())
 	}
 }

@@ -10,6 +10,9 @@ const (
 	stateOffline    = "offline"
 	stateSourceLost = "source_lost"
 
+	noData     = "no_data"
+	sourceLost = "source_lost"
+
 	linkKind = risk.Link
 
 	// outageMemory is how long outages count into the online rate (domain 6.2, M4).
@@ -37,7 +40,9 @@ func (e *Engine) heard(h *schema.Heard) {
 	}
 	if g.st.GetState() != stateSourceLost {
 		e.move(g, stateSourceLost)
-		e.gatewayAlarm(g, "source_lost")
+		e.over(p, &schema.Alarm{Gateway: g.code(), Rule: noData})
+		e.over(p, &schema.Alarm{Rule: noData})
+		e.alarmOf(g.plant, g.code(), sourceLost)
 	}
 }
 
@@ -58,21 +63,17 @@ func (e *Engine) online(g *gateway) {
 		g.st.Outages[n-1].End = e.st.GetNow()
 	}
 	e.move(g, stateOnline)
-	for _, rule := range []string{"no_data", "source_lost"} {
-		if i := g.plant.open(rule, g.code()); i >= 0 {
-			e.returned(g.plant, g.plant.alarms[i].GetId(), e.st.GetNow())
-		}
+	for _, rule := range []string{noData, sourceLost} {
+		e.over(g.plant, &schema.Alarm{Gateway: g.code(), Rule: rule})
 	}
+	e.over(g.plant, &schema.Alarm{Rule: noData})
 }
 
-// open finds the open alarm of a rule on a gateway itself.
-func (p *plant) open(rule, gateway string) int {
-	for i, a := range p.alarms {
-		if a.GetRule() == rule && a.GetMetric() == "" && a.GetGateway() == gateway {
-			return i
-		}
+// over returns the alarm of a rule on a gateway, or on a plant as a whole.
+func (e *Engine) over(p *plant, a *schema.Alarm) {
+	if i := p.open(a); i >= 0 {
+		e.returned(p, p.alarms[i].GetId(), e.st.GetNow())
 	}
-	return -1
 }
 
 func (e *Engine) move(g *gateway, state string) {
@@ -81,24 +82,45 @@ func (e *Engine) move(g *gateway, state string) {
 	e.touch(g.plant)
 }
 
-func (e *Engine) gatewayAlarm(g *gateway, rule string) {
-	if g.plant.running() {
-		e.raise(g.plant, &schema.Alarm{Gateway: g.code(), Rule: rule, Level: 1, Onset: e.st.GetNow()})
+// alarmOf raises the alarm of a rule on a gateway, or on a plant as a whole, unless it is active already.
+func (e *Engine) alarmOf(p *plant, gateway, rule string) {
+	a := &schema.Alarm{Gateway: gateway, Rule: rule, Level: 1, Onset: e.st.GetNow()}
+	if i := p.open(a); p.running() && (i < 0 || p.alarms[i].GetCondition() != active) {
+		e.raise(p, a)
 	}
 }
 
-// listen notices, at a tick, that a gateway has not been heard for too long.
-func (e *Engine) listen(g *gateway) {
-	now := e.st.GetNow()
-	if g.st.GetFirst() == 0 || g.st.GetState() == stateOffline || now-g.st.GetHeard() <= e.cfg.OfflineAfter {
-		return
+// listen notices, at a tick, which gateways have not been heard for too long, and when none is left (domain 2.4).
+func (e *Engine) listen(p *plant) {
+	known, offline := 0, 0
+	for _, g := range p.gateways {
+		if g.st.GetFirst() == 0 || g.st.GetGateway().GetDisabled() {
+			continue
+		}
+		known++
+		if g.st.GetState() != stateOffline && e.st.GetNow()-g.st.GetHeard() > e.cfg.OfflineAfter {
+			e.lose(g)
+		}
+		switch g.st.GetState() {
+		case stateOffline:
+			offline++
+			e.alarmOf(p, g.code(), noData)
+		case stateSourceLost:
+			e.alarmOf(p, g.code(), sourceLost)
+		}
 	}
+	if known > 0 && offline == known {
+		e.alarmOf(p, "", noData)
+	}
+}
+
+// lose notes that a gateway is offline.
+func (e *Engine) lose(g *gateway) {
 	g.st.Outages = append(g.st.GetOutages(), &schema.Outage{Start: g.st.GetHeard()})
-	for len(g.st.GetOutages()) > 1 && g.st.GetOutages()[0].GetEnd() < now-outageMemory {
+	for len(g.st.GetOutages()) > 1 && g.st.GetOutages()[0].GetEnd() < e.st.GetNow()-outageMemory {
 		g.st.Outages = g.st.GetOutages()[1:]
 	}
 	e.move(g, stateOffline)
-	e.gatewayAlarm(g, "no_data")
 }
 
 // onlineRate is the share of the last seven days, or of its life, that a gateway was heard; 1 when it is too young to say.

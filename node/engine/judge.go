@@ -91,6 +91,7 @@ func (e *Engine) warn(p *plant, from string, r *schema.RiskResult) {
 	if within, ok := e.model.Feedback[r.GetLevel()]; ok {
 		w.Due = w.GetRaised() + within.Ms()
 	}
+	e.callWarning(w)
 	p.warnings = append(p.warnings, w)
 	e.write(w)
 }
@@ -222,7 +223,7 @@ func (e *Engine) signals(p *plant, system string) []risk.Signal {
 			continue
 		}
 		if x.gw != nil && x.gw.away() {
-			away = true
+			away = away || !x.shelved
 			continue
 		}
 		if x.score > 0 {

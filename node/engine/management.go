@@ -50,6 +50,14 @@ func (e *Engine) cleaned(p *plant, r *schema.CleaningRecord) {
 	}
 }
 
+// recent keeps the times from a time on.
+func recent(list []int64, from int64) []int64 {
+	for len(list) > 0 && list[0] < from {
+		list = list[1:]
+	}
+	return list
+}
+
 func period(cycle string) int64 {
 	switch cycle {
 	case "shift":
@@ -150,7 +158,7 @@ func (e *Engine) quality(p *plant) risk.Score {
 			continue
 		}
 		n++
-		if x.doubtful(e.st.GetNow()) {
+		if x.doubtful() {
 			doubtful++
 		}
 	}
@@ -170,13 +178,13 @@ func (e *Engine) quality(p *plant) risk.Score {
 }
 
 // doubtful says whether a point is out of range, faulty, or alarms again and again (domain 11).
-func (x *point) doubtful(now int64) bool {
+func (x *point) doubtful() bool {
 	for _, r := range x.rules {
-		if (r.op == outside || r.op == faulty) && r.st.GetAlarm() != "" {
+		if r.op.instrument() && r.st.GetAlarm() != "" {
 			return true
 		}
 	}
-	return len(recent(x.st.GetRaised(), now-frequentWithin)) >= frequentFrom
+	return false
 }
 
 func (p *plant) hazardScore() risk.Score {
@@ -253,6 +261,9 @@ func (e *Engine) floors(p *plant) []risk.Held {
 	grave := map[string]string{} // system and kind of alarms that are grave and active
 	var order []string
 	for _, a := range p.alarms {
+		if a.GetSuppressed() {
+			continue
+		}
 		open := a.GetStage() == stageRaised || a.GetStage() == stageAcknowledged
 		if (a.GetKind() == "B01" || a.GetKind() == "E01") && (open || a.GetCondition() == active) {
 			hold("F2", a.GetId())
@@ -298,7 +309,7 @@ func (e *Engine) slowFloors(p *plant) []risk.Held {
 	if found := p.hazards(); len(found) > 0 {
 		out = append(out, risk.Held{Code: "F6", Evidence: found})
 	}
-	if f7, ok := e.model.Floor("F7"); ok && p.running() && p.offlineFor(e.st.GetNow()) > f7.After.Ms() {
+	if f7, ok := e.model.Floor("F7"); ok && p.running() && !p.shelved && p.offlineFor(e.st.GetNow()) > f7.After.Ms() {
 		out = append(out, risk.Held{Code: "F7"})
 	}
 	for _, w := range p.plans {

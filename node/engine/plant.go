@@ -21,8 +21,11 @@ type plant struct {
 	plans      []*schema.PlanWatch
 	alarms     []*schema.Alarm   // not closed
 	warnings   []*schema.Warning // not closed
-	shelves    []*schema.Shelf   // not ended
+	shelves    []*shelf          // not ended
+	inForce    []*shelf
+	shelved    bool // as a whole
 	combined   []*combined
+	former     []*schema.Former
 	memory     []*schema.Remembered
 
 	risk       *schema.RiskResult // as last written
@@ -60,38 +63,14 @@ type point struct {
 	// combined are the rules over several metrics, this one among them.
 	combined []*combined
 	shelved  bool
-	// A good value strictly between lo and hi changes nothing while the point is quiet; between nearLo and nearHi it is not near a limit.
-	lo, hi, nearLo, nearHi float64
-	quiet                  bool
-	score                  float64
+	ring     *ring // when the rate of change is watched
+	before   int64 // ms: of the sample before the one being judged
+	// A good value strictly between lo and hi changes nothing while the point is quiet: it lies in the band, and between the bounds
+	// the combined rules compare it with. Between nearLo and nearHi it is not near a limit.
+	lo, hi, bandLo, bandHi, nearLo, nearHi float64
+	quiet                                  bool
+	score                                  float64
 }
-
-// rule is one alarm rule of a metric with its state.
-type rule struct {
-	name  string
-	op    op
-	level int32
-	limit float64
-	on    int64 // ms: on-delay of its own, 0: the metric's
-	st    *schema.RuleState
-}
-
-type op uint8
-
-const (
-	above op = iota
-	below
-	equal
-	outside    // of the sensor's range
-	faulty     // the sensor says so
-	silent     // no samples while its gateway is heard
-	fanFirst   // production runs and the fan does not
-	fanTooSoon // the fan stopped too early after production
-	tooFast    // moved more than the limit a minute
-	frozen     // unchanged for the limit, ms, while the fan runs
-	sparking   // several sparks within a minute
-	burning    // a spark, and nothing quenched it
-)
 
 func (p *point) digital() bool { return p.kind.Signal == "DI" }
 
@@ -139,46 +118,10 @@ func (e *Engine) configure(p *point) {
 	if c := p.plant.collector(m.GetCollector()); c != nil {
 		p.system = c.GetSystem()
 	}
-	limits := m.GetLimits()
-	if limits == nil {
-		limits = &schema.Limits{}
-	}
 	var rules []rule
-	add := func(name string, o op, level int32, limit float64) {
-		rules = append(rules, rule{name: name, op: o, level: level, limit: limit})
+	if !m.GetDisabled() {
+		rules = e.rulesOf(p)
 	}
-	for _, x := range []struct {
-		name  string
-		op    op
-		level int32
-		limit *float64
-	}{{"HH", above, 2, limits.Hh}, {"H", above, 1, limits.H}, {"L", below, 1, limits.L}, {"LL", below, 2, limits.Ll}} {
-		if x.limit != nil {
-			add(x.name, x.op, x.level, *x.limit)
-		}
-	}
-	if limits.FaultState != nil && limits.GetFaultLevel() > 0 {
-		add("DI", equal, limits.GetFaultLevel(), float64(limits.GetFaultState()))
-	}
-	if limits.Rate != nil {
-		add("rate", tooFast, 1, limits.GetRate())
-	}
-	if limits.GetStuckMs() > 0 && !p.digital() {
-		add("stuck", frozen, 1, float64(limits.GetStuckMs()))
-	}
-	if m.GetKind() == sparkDetected {
-		add("spark_repeat", sparking, 2, sparksFrom)
-		add("spark_unquenched", burning, 2, 1)
-		rules[len(rules)-1].on = quenchWithin
-	}
-	if m.GetKind() == fanRunning {
-		add("fan_before_production", fanFirst, 2, 0)
-		rules[len(rules)-1].on = fanDelay
-		add("fan_delay_stop", fanTooSoon, 1, float64(e.cfg.FanStopDelay))
-	}
-	add("over_range", outside, 1, m.GetRangeHi())
-	add("fault", faulty, 1, 0)
-	add("no_data", silent, 1, 0)
 	states := make([]*schema.RuleState, len(rules))
 	for i := range rules {
 		states[i] = &schema.RuleState{Rule: rules[i].name}
@@ -191,7 +134,58 @@ func (e *Engine) configure(p *point) {
 	}
 	e.dropRules(p, states)
 	p.rules, p.st.Rules = rules, states
+	p.watchRate()
 	p.band(e.model)
+}
+
+// rulesOf lists the rules a metric's kind and limits ask for.
+func (e *Engine) rulesOf(p *point) []rule {
+	m := p.st.GetMetric()
+	limits := m.GetLimits()
+	if limits == nil {
+		limits = &schema.Limits{}
+	}
+	var rules []rule
+	on, off := int64(limits.GetOnDelayMs()), int64(limits.GetOffDelayMs())
+	add := func(name string, o op, level int32, limit float64) *rule {
+		rules = append(rules, rule{name: name, op: o, level: level, limit: limit, on: on, off: off, point: p})
+		return &rules[len(rules)-1]
+	}
+	process := func(name string, o op, level int32, limit float64) { // what may become grave by lasting
+		add(name, o, level, limit).grave = int64(limits.GetGraveAfterMs())
+	}
+	for _, x := range []struct {
+		name  string
+		op    op
+		level int32
+		limit *float64
+	}{{"HH", above, 2, limits.Hh}, {"H", above, 1, limits.H}, {"L", below, 1, limits.L}, {"LL", below, 2, limits.Ll}} {
+		if x.limit != nil {
+			process(x.name, x.op, x.level, *x.limit)
+		}
+	}
+	if limits.FaultState != nil && limits.GetFaultLevel() > 0 {
+		process("DI", equal, limits.GetFaultLevel(), float64(limits.GetFaultState()))
+	}
+	if limits.Rate != nil {
+		process("rate", tooFast, 1, limits.GetRate())
+	}
+	if limits.GetStuckMs() > 0 && !p.digital() {
+		add("stuck", frozen, 1, float64(limits.GetStuckMs())).on = 0
+	}
+	if m.GetKind() == sparkDetected {
+		add("spark_repeat", sparking, 2, sparksFrom)
+		add("spark_unquenched", burning, 2, 1).on = max(on, quenchWithin)
+	}
+	if m.GetKind() == fanRunning {
+		add("fan_before_production", fanFirst, 2, 0).on = max(on, fanDelay)
+		add("fan_delay_stop", fanTooSoon, 1, float64(e.cfg.FanStopDelay))
+	}
+	add("over_range", outside, 1, m.GetRangeHi())
+	add("fault", faulty, 1, 0)
+	add("no_data", silent, 1, 0).on = 0
+	add("frequent", tooOften, 1, float64(e.cfg.Figures.Frequent[0].Count)).on = 0
+	return rules
 }
 
 // dropRules returns the alarms of rules that a metric no longer has.
@@ -216,49 +210,8 @@ func (p *point) band(model *risk.Model) {
 		default:
 		}
 	}
-	p.lo = math.Max(p.nearLo, math.Nextafter(m.GetRangeLo(), math.Inf(-1)))
-	p.hi = math.Min(p.nearHi, math.Nextafter(m.GetRangeHi(), math.Inf(1)))
-}
-
-// settle works out quiet and score from the state of the rules. What is shelved weighs nothing.
-func (p *point) settle(model *risk.Model) {
-	p.quiet, p.score = len(p.combined) == 0 && !p.rated(), 0
-	for _, r := range p.rules {
-		if r.st.GetSince() != 0 || r.st.GetAlarm() != "" {
-			p.quiet = false
-		}
-		if r.st.GetAlarm() == "" {
-			continue
-		}
-		switch {
-		case r.op == outside || r.op == faulty || r.op == frozen:
-			p.score = math.Max(p.score, model.Scores.Fault)
-		case r.op == silent:
-			p.score = math.Max(p.score, model.Scores.Offline)
-		case r.level == 2 || r.st.GetGrave():
-			p.score = math.Max(p.score, model.Scores.Level2)
-		default:
-			p.score = math.Max(p.score, model.Scores.Level1)
-		}
-	}
-	if !p.digital() && p.st.GetTime() != 0 && !p.idle() && (p.st.GetLast() <= p.nearLo || p.st.GetLast() >= p.nearHi) {
-		p.quiet, p.score = false, math.Max(p.score, model.Scores.Near)
-	}
-	if p.shelved {
-		p.score = 0
-	}
-}
-
-// resettle settles and returns the score.
-func (p *point) resettle(model *risk.Model) float64 {
-	p.settle(model)
-	return p.score
-}
-
-// rated says whether the rate of change is watched.
-func (p *point) rated() bool {
-	l := p.st.GetMetric().GetLimits()
-	return l != nil && l.Rate != nil
+	p.bandLo = math.Max(p.nearLo, math.Nextafter(m.GetRangeLo(), math.Inf(-1)))
+	p.bandHi = math.Min(p.nearHi, math.Nextafter(m.GetRangeHi(), math.Inf(1)))
 }
 
 // idle says whether a value that is judged only while the fan runs need not be judged now.

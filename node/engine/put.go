@@ -15,11 +15,12 @@ import (
 var writable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Metric": true, "Camera": true,
 	"CleaningPlan": true, "CleaningRecord": true, "SpotCheck": true, "SpotCheckAnswer": true, "Attachment": true, "Credential": true,
-	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true,
+	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Shelf": true, "CombinedRule": true,
 }
 
 // put writes records: all, or none and every reason why.
 func (e *Engine) put(actor string, put *schema.Put) {
+	e.actor, e.role, e.reason = actor, put.GetRole(), put.GetReason()
 	records := make([]schema.Record, len(put.GetChanges()))
 	fresh := map[string]string{} // what earlier changes of the same command will have written
 	for i, c := range put.GetChanges() {
@@ -27,6 +28,10 @@ func (e *Engine) put(actor string, put *schema.Put) {
 	}
 	if len(records) == 0 {
 		e.refuse("put", "changes", "required", "0", "at least one change")
+	}
+	const longest = 500
+	if len([]rune(put.GetReason())) > longest {
+		e.refuse("put", "reason", "max", fmt.Sprint(len([]rune(put.GetReason()))), "at most 500 characters")
 	}
 	if schema.Refuses(e.out.Violations) {
 		return
@@ -118,6 +123,12 @@ func (e *Engine) own(subject string, rec schema.Record) {
 		} else if !strings.HasPrefix(r.GetRegion(), region) {
 			e.refuse(subject, "region", "owner", r.GetRegion(), "a region of "+e.cfg.Region)
 		}
+	case *schema.Metric:
+		e.checkLimits(subject, r)
+	case *schema.Shelf:
+		e.checkShelf(subject, r)
+	case *schema.CombinedRule:
+		e.checkCombined(subject, r)
 	case *schema.CleaningRecord:
 		e.named(subject, r.GetId(), r.GetEnterprise())
 	case *schema.CleaningPlan:
@@ -176,6 +187,11 @@ func (e *Engine) keep(rec schema.Record, to string) {
 		rec = e.keepMetric(p, r)
 	case *schema.CleaningPlan:
 		e.keepPlan(p, r)
+	case *schema.Shelf:
+		rec = e.keepShelf(p, r)
+	case *schema.CombinedRule:
+		e.audit("rule", key, "changed", ruleText(p.combinedRule(r.GetId())), ruleText(r))
+		e.keepCombined(p, r)
 	default:
 		e.keepOther(rec, to)
 		e.out.Keys = append(e.out.Keys, schema.KeyOf(rec))
@@ -187,6 +203,9 @@ func (e *Engine) keep(rec schema.Record, to string) {
 	}
 	e.out.Keys = append(e.out.Keys, schema.KeyOf(rec))
 	e.writeTo(rec, to)
+	if _, ok := rec.(*schema.Shelf); ok {
+		e.reshelve(p)
+	}
 }
 
 // keepOther takes what is no base data.
@@ -216,6 +235,11 @@ func (e *Engine) keepOther(rec schema.Record, to string) {
 func (e *Engine) keepGateway(p *plant, r *schema.Gateway) {
 	if g := p.gateway(r.GetCode()); g != nil {
 		g.st.Gateway = r
+		if r.GetDisabled() {
+			for _, rule := range []string{noData, sourceLost} {
+				e.over(p, &schema.Alarm{Gateway: g.code(), Rule: rule})
+			}
+		}
 		return
 	}
 	p.gateways = insert(p.gateways, &gateway{st: &schema.GatewayWatch{Gateway: r}, plant: p}, codeOfGateway)
@@ -235,9 +259,13 @@ func (e *Engine) keepMetric(p *plant, r *schema.Metric) schema.Record {
 		x = &point{st: &schema.PointState{}, plant: p}
 		r.Series = e.st.GetSeries()
 		e.place(x, r.GetSeries())
+		if r.GetLimits() == nil {
+			r.Limits, _ = p.defaults(r)
+		}
 	} else {
 		r.Series = x.st.GetMetric().GetSeries()
 	}
+	e.auditLimits(x.st.GetMetric(), r)
 	x.st.Metric = r
 	p.points = insert(p.points, x, codeOfPoint)
 	e.rewire(p)
@@ -258,8 +286,9 @@ func (e *Engine) rewire(p *plant) {
 	}
 	p.wire()
 	p.attach()
+	p.mark()
 	for _, x := range p.points {
-		x.settle(e.model)
+		e.settle(x)
 	}
 }
 
@@ -281,7 +310,7 @@ func (p *plant) children(typ, key string) string {
 			return "Metric/" + m.GetCode()
 		}
 	}
-	if typ == "Enterprise" && len(p.workshops)+len(p.systems)+len(p.collectors)+len(p.gateways)+len(p.points)+len(p.plans)+len(p.cameras) > 0 {
+	if typ == "Enterprise" && len(p.workshops)+len(p.systems)+len(p.collectors)+len(p.gateways)+len(p.points)+len(p.plans)+len(p.cameras)+len(p.combined)+len(p.shelves) > 0 {
 		return "its base data"
 	}
 	return ""
@@ -290,7 +319,7 @@ func (p *plant) children(typ, key string) string {
 // deletable are the types that may be deleted. A metric is disabled instead: its readings stay.
 var deletable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Camera": true, "CleaningPlan": true,
-	"User": true, "Session": true, "Credential": true,
+	"User": true, "Session": true, "Credential": true, "CombinedRule": true,
 }
 
 func (e *Engine) checkDelete(c *schema.Change) {
@@ -299,9 +328,12 @@ func (e *Engine) checkDelete(c *schema.Change) {
 		e.refuse(key, "", "not_deletable", c.GetType(), "a type that may be deleted; metrics are disabled instead")
 		return
 	}
+	if c.GetType() == "CombinedRule" && !MayRelax(e.role) {
+		e.refuse(key, "", "relax", "deleted", "a regulator")
+	}
 	p := e.plants[e.keys[key]]
 	if p == nil {
-		if schemaGroup(c.GetType()) == schema.Group_GROUP_ENTERPRISE {
+		if c.GetType() == "CombinedRule" || schemaGroup(c.GetType()) == schema.Group_GROUP_ENTERPRISE {
 			e.refuse(key, "", "missing", c.GetKey(), "an existing record")
 		}
 		return
@@ -336,6 +368,14 @@ func (e *Engine) delete(typ, key string) {
 			p.cameras = remove(p.cameras, key, codeOfCamera)
 		case "CleaningPlan":
 			p.plans = remove(p.plans, key, codeOfPlan)
+		case "CombinedRule":
+			e.audit("rule", typ+"/"+key, "deleted", ruleText(p.combinedRule(key)), "")
+			for _, c := range p.combined {
+				if codeOfCombined(c) == key {
+					e.dropCombined(p, c)
+					break
+				}
+			}
 		}
 		if typ != "Enterprise" {
 			e.touch(p)

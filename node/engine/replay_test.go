@@ -2,42 +2,119 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 
 	"dusthub/schema"
 	"dusthub/schema/frame"
 
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 )
 
-// story makes a command stream: readings of all kinds, ticks, acts that fit and acts that do not, base data.
+// everything is a world whose plant has every kind of rule.
+func everything(t tester) *world {
+	w := newWorld(t, Config{})
+	spark := &schema.Limits{FaultState: ptr(int32(1)), FaultLevel: 1}
+	w.put(
+		&schema.Metric{Code: s01, Enterprise: code, Collector: collector, Gateway: code + "G01", Kind: "S01", Name: "火花", Unit: "0/1", RangeHi: 1, Limits: spark, PeriodS: 1},
+		&schema.Metric{Code: s02, Enterprise: code, Collector: collector, Gateway: code + "G01", Kind: "S02", Name: "熄灭", Unit: "0/1", RangeHi: 1, PeriodS: 1},
+		limited(t01, &schema.Limits{H: ptr(60.0), Hh: ptr(70.0), Deadband: 2, Rate: ptr(20.0), StuckMs: 600_000, GraveAfterMs: 300_000}),
+		&schema.CombinedRule{Id: code + "-C1", Enterprise: code, Name: "升温且压差低", Expression: "C001T0101 > 50 && (C001P0101 < 500 || !(C001R0101 == 1))", Level: 2, OnDelayMs: 2000, OffDelayMs: 1000},
+		&schema.CombinedRule{Id: code + "-C2", Enterprise: code, Name: "和", Expression: "C001T0101 + C001P0101 / 100.0 > 70", Level: 1},
+	)
+	return w
+}
+
+const (
+	s01 = collector + "S0101"
+	s02 = collector + "S0201"
+)
+
+// limited is the temperature of the world's collector with other limits.
+func limited(metric string, l *schema.Limits) *schema.Metric {
+	m := &schema.Metric{Code: metric, Enterprise: code, Collector: collector, Gateway: code + "G01", Kind: "T01", Name: "T01", Unit: "°C", RangeLo: -20, RangeHi: 200, Limits: l, PeriodS: 1}
+	if metric == p01 {
+		m.Kind, m.Name, m.Unit, m.RangeLo, m.RangeHi = "P01", "P01", "Pa", 0, 5000
+	}
+	return m
+}
+
+// written makes puts of shelves, rules and limits, by who may and by who may not.
+func written(t *rapid.T, w *world) *schema.Put {
+	role := rapid.SampledFrom([]string{"", "plant_manager", "province_regulator", "site_admin", "plant_worker"}).Draw(t, "role")
+	var put *schema.Put
+	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	case 0, 1:
+		h := &schema.Shelf{
+			Id: fmt.Sprintf("%s-H%d", code, w.n), Enterprise: code, Kind: rapid.SampledFrom([]string{"maintenance", "design"}).Draw(t, "kind"), Reason: "x", Actor: "x", From: w.now,
+			Until: w.now + rapid.SampledFrom([]int64{10 * minute, hour, 80 * hour}).Draw(t, "long"), Stage: rapid.SampledFrom([]string{shelfRequested, shelfApproved}).Draw(t, "stage"),
+			Metric: rapid.SampledFrom([]string{"", t01, p01}).Draw(t, "metric"),
+		}
+		if h.GetKind() == "design" && rapid.Bool().Draw(t, "conditioned") {
+			h.Condition = "C001R0101 == 0"
+		}
+		put = changes(h)
+	case 2:
+		put = changes(limited(t01, &schema.Limits{H: ptr(rapid.SampledFrom([]float64{50, 60, 65}).Draw(t, "h")), Hh: ptr(70.0), Rate: ptr(20.0), GraveAfterMs: 300_000}))
+	default:
+		put = changes(&schema.CombinedRule{Id: code + "-C1", Enterprise: code, Name: "x", Expression: "C001T0101 > 50", Level: 1, Disabled: rapid.Bool().Draw(t, "disabled")})
+		if rapid.Bool().Draw(t, "deleted") {
+			put = &schema.Put{Changes: []*schema.Change{{Type: "CombinedRule", Key: code + "-C1", Deleted: true}}}
+		}
+	}
+	put.Role = role
+	return put
+}
+
+// acted makes acts on what is open, and on nothing.
+func acted(t *rapid.T, w *world) *schema.Act {
+	act := &schema.Act{Type: "Alarm", Key: "?", Role: rapid.SampledFrom([]string{"province_regulator", "plant_manager"}).Draw(t, "role"), Text: "x", Cause: "01", Attachments: []string{"p"}}
+	p := w.e.plants[code]
+	switch rapid.IntRange(0, 4).Draw(t, "on") {
+	case 0:
+		act.Type = "Warning"
+		if len(p.warnings) > 0 {
+			act.Key = p.warnings[0].GetId()
+		}
+	case 1:
+		act.Type, act.Action = "Shelf", rapid.SampledFrom([]string{"approve", "refuse", "end", "nonsense"}).Draw(t, "action")
+		if len(p.shelves) > 0 {
+			act.Key = p.shelves[rapid.IntRange(0, len(p.shelves)-1).Draw(t, "shelf")].rec.GetId()
+		}
+		return act
+	default:
+		if len(p.alarms) > 0 {
+			act.Key = p.alarms[rapid.IntRange(0, len(p.alarms)-1).Draw(t, "alarm")].GetId()
+		}
+	}
+	act.Action = rapid.SampledFrom([]string{"acknowledge", "dispose", "feed_back", "close", "reject", "false_alarm"}).Draw(t, "action")
+	return act
+}
+
+// story makes a command stream: readings of all kinds, ticks, acts that fit and acts that do not, shelves, rules and limits.
 func story(t *rapid.T, w *world) []*schema.Command {
-	metrics := []string{t01, p01, k01, r01, r02}
-	values := map[string][]float64{t01: {25, 55, 61, 72, 250}, p01: {900, 1600, 2100, 300, 100}, k01: {0, 1}, r01: {0, 1}, r02: {0, 1}}
-	actions := []string{"acknowledge", "dispose", "feed_back", "close", "reject", "false_alarm"}
+	metrics := []string{t01, p01, k01, r01, r02, s01, s02}
+	values := map[string][]float64{t01: {25, 55, 61, 72, 250}, p01: {900, 1600, 2100, 300, 100}, k01: {0, 1}, r01: {0, 1}, r02: {0, 1}, s01: {0, 1}, s02: {0, 1}}
 	var out []*schema.Command
 	n := rapid.IntRange(1, 200).Draw(t, "n")
 	for range n {
 		w.now += int64(rapid.SampledFrom([]int{0, 200, 1000, 5000, 60_000, 700_000}).Draw(t, "dt"))
 		w.n++
 		var c *schema.Command
-		switch rapid.IntRange(0, 9).Draw(t, "kind") {
+		switch rapid.IntRange(0, 10).Draw(t, "kind") {
 		case 0, 1:
 			c = w.command(&schema.Tick{})
 		case 2:
 			c = w.command(&schema.Heard{Gateway: code + "G01", SourceLost: rapid.Bool().Draw(t, "lost")})
 		case 3, 4:
-			typ, key := "Alarm", "?"
-			if a := w.alarms(); len(a) > 0 {
-				key = a[rapid.IntRange(0, len(a)-1).Draw(t, "alarm")].GetId()
-			}
-			if ws := w.e.plants[code].warnings; len(ws) > 0 && rapid.Bool().Draw(t, "warning") {
-				typ, key = "Warning", ws[0].GetId()
-			}
-			c = w.command(&schema.Act{Type: typ, Key: key, Action: rapid.SampledFrom(actions).Draw(t, "action"), Role: "province_regulator", Text: "x", Cause: "01", Attachments: []string{"p"}})
+			c = w.command(acted(t, w))
+		case 5:
+			c = w.command(written(t, w))
 		default:
 			m := rapid.SampledFrom(metrics).Draw(t, "metric")
 			c = w.command(frame.Append(nil, []frame.Sample{{Series: w.series(m), Time: w.now - int64(rapid.IntRange(0, 2000).Draw(t, "late")), Value: rapid.SampledFrom(values[m]).Draw(t, "v"), Quality: uint8(rapid.SampledFrom([]int{0, 0, 0, 3, 5}).Draw(t, "q"))}}))
@@ -65,9 +142,9 @@ func TestReplayFromAnyCheckpoint(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	rapid.Check(t, func(t *rapid.T) {
 		runtime.GOMAXPROCS(1)
-		tape := story(t, newWorld(t, Config{}))
+		tape := story(t, everything(t))
 		cut := rapid.IntRange(0, len(tape)).Draw(t, "cut")
-		one, two := newWorld(t, Config{}).e, New(Config{Site: "jiangsu", Level: "province", Region: "320000"})
+		one, two := everything(t).e, New(Config{Site: "jiangsu", Level: "province", Region: "320000"})
 		for _, c := range tape[:cut] {
 			one.Apply(c)
 		}
@@ -85,9 +162,27 @@ func TestReplayFromAnyCheckpoint(t *testing.T) {
 		a, _ := one.MarshalState()
 		b, _ := two.MarshalState()
 		if !bytes.Equal(a, b) {
-			t.Fatal("states differ at the end")
+			t.Fatalf("states differ at the end: %s", apart(a, b))
 		}
 	})
+}
+
+// apart shows the first lines in which two states differ.
+func apart(a, b []byte) string {
+	lines := func(raw []byte) []string {
+		st := &schema.EngineState{}
+		if err := proto.Unmarshal(raw, st); err != nil {
+			return []string{err.Error()}
+		}
+		return strings.Split(prototext.Format(st), "\n")
+	}
+	x, y := lines(a), lines(b)
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return fmt.Sprintf("%s\nagainst\n%s", strings.Join(x[max(0, i-12):i+1], "\n"), y[i])
+		}
+	}
+	return "in length alone"
 }
 
 // TestLifeCycleNeverLeavesItsPath: whatever comes, stages move along allowed steps alone, and nothing closed moves again.
@@ -97,16 +192,30 @@ func TestLifeCycleNeverLeavesItsPath(t *testing.T) {
 		stageDisposed: {stageFedBack: true, stageClosed: true}, stageFedBack: {stageClosed: true, stageAcknowledged: true},
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, Config{})
-		tape := story(t, newWorld(t, Config{}))
-		stage := map[string]string{}
+		w := everything(t)
+		tape := story(t, everything(t))
+		stage, shelfStage, escalation := map[string]string{}, map[string]string{}, map[string]int32{}
 		for _, c := range tape {
 			eff := w.e.Apply(c)
+			for _, h := range ofType[*schema.Shelf](eff) {
+				was := shelfStage[h.GetId()]
+				if allowed := map[string]string{"": "requested approved", shelfRequested: "approved refused ended", shelfApproved: "ended"}[was]; !strings.Contains(allowed, h.GetStage()) || h.GetStage() == "" {
+					t.Fatalf("shelf %s went from %q to %q", h.GetId(), was, h.GetStage())
+				}
+				shelfStage[h.GetId()] = h.GetStage()
+			}
 			for _, a := range ofType[*schema.Alarm](eff) {
 				was := stage[a.GetId()]
 				if was != a.GetStage() && !next[was][a.GetStage()] {
 					t.Fatalf("alarm %s went from %q to %q", a.GetId(), was, a.GetStage())
 				}
+				if a.GetSuppressed() != (a.GetShelf() != "") || a.GetSuppressed() && (a.GetStageDue() != 0 || a.GetEscalateDue() != 0 || a.GetOverdue()) {
+					t.Fatalf("suppressed alarm with duties: %v", a)
+				}
+				if d := a.GetEscalation() - escalation[a.GetId()]; d < 0 || d > 1 {
+					t.Fatalf("alarm %s escalated from %d to %d", a.GetId(), escalation[a.GetId()], a.GetEscalation())
+				}
+				escalation[a.GetId()] = a.GetEscalation()
 				if was == stageClosed {
 					t.Fatalf("closed alarm %s was written again", a.GetId())
 				}
@@ -116,6 +225,44 @@ func TestLifeCycleNeverLeavesItsPath(t *testing.T) {
 		for _, a := range w.alarms() {
 			if stage[a.GetId()] != a.GetStage() {
 				t.Fatalf("open alarm %s stands at %s, written as %s", a.GetId(), a.GetStage(), stage[a.GetId()])
+			}
+		}
+	})
+}
+
+// TestNoAlarmLostOrDoubled: readings that arrive out of order within the lateness window, and again, raise the alarms that readings
+// in order raise, each once.
+func TestNoAlarmLostOrDoubled(t *testing.T) {
+	raised := func(w *world, list []frame.Sample) map[string]int {
+		out := map[string]int{}
+		for _, s := range list {
+			for _, a := range ofType[*schema.Alarm](w.apply(frame.Append(nil, []frame.Sample{s}))) {
+				if a.GetRule() != "frequent" {
+					out[a.GetRule()+" "+a.GetId()]++
+				}
+			}
+		}
+		rules := map[string]int{}
+		for key := range out {
+			rule, _, _ := strings.Cut(key, " ")
+			rules[rule]++
+		}
+		return rules
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		straight, mixed := newWorld(t, Config{}), newWorld(t, Config{})
+		n := rapid.IntRange(1, 40).Draw(t, "n")
+		list := make([]frame.Sample, n)
+		for i := range list {
+			list[i] = frame.Sample{Series: straight.series(t01), Time: straight.now + int64(i+1)*1000, Value: rapid.SampledFrom([]float64{25, 30, 61, 72}).Draw(t, "v")}
+		}
+		order := append(rapid.Permutation(list).Draw(t, "order"), list...) // and all of it once more
+		straight.now += int64(n+1) * 1000
+		mixed.now = straight.now
+		want, got := raised(straight, list), raised(mixed, order)
+		for _, rule := range []string{"H", "HH"} {
+			if want[rule] != got[rule] {
+				t.Fatalf("%s: %d alarms in order, %d out of order", rule, want[rule], got[rule])
 			}
 		}
 	})
@@ -157,6 +304,47 @@ func BenchmarkQuietFrame(b *testing.B) {
 			w.e.point(w.series(t01)).st.Time = 0
 		}
 		w.e.Apply(&schema.Command{Time: w.now, Body: &schema.Command_Frame{Frame: frames[i%len(frames)]}})
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "samples/s")
+}
+
+// BenchmarkQuiet is the hot path with the rate of change, a stuck value and a combined rule watched besides. Wanted: no allocation a sample.
+func BenchmarkQuiet(b *testing.B) {
+	benchSamples(b, func(i int) float64 { return 20 + float64(i%7)/10 })
+}
+
+// BenchmarkFlood is one sample in a hundred out of limits and back, on the same point.
+func BenchmarkFlood(b *testing.B) {
+	benchSamples(b, func(i int) float64 {
+		if i%100 == 0 {
+			return 75
+		}
+		return 20 + float64(i%7)/10
+	})
+}
+
+func benchSamples(b *testing.B, value func(i int) float64) {
+	w := newWorld(b, Config{})
+	w.put(limited(t01, &schema.Limits{H: ptr(60.0), Hh: ptr(70.0), Deadband: 2, Rate: ptr(50.0), StuckMs: 21_600_000, GraveAfterMs: 1_800_000}))
+	w.put(&schema.CombinedRule{Id: code + "-C1", Enterprise: code, Name: "x", Expression: "C001T0101 > 50 && (C001P0101 < 500 || !(C001R0101 == 1))", Level: 2})
+	w.read(p01, 900)
+	w.read(r01, 1)
+	w.read(t01, 20)
+	const n = 4096
+	samples := make([]frame.Sample, n)
+	var raw []byte
+	b.ReportAllocs()
+	for range b.N {
+		b.StopTimer()
+		for i := range samples {
+			w.now += 1000
+			samples[i] = frame.Sample{Series: w.series(t01), Time: w.now, Value: value(i)}
+		}
+		raw = frame.Append(raw[:0], samples)
+		cmd := &schema.Command{Time: w.now - n*500, Body: &schema.Command_Frame{Frame: raw}}
+		w.e.st.Now, w.e.cfg.LiveWithin = cmd.GetTime(), 2*n*1000
+		b.StartTimer()
+		w.e.Apply(cmd)
 	}
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "samples/s")
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"dusthub/schema"
 	"dusthub/schema/frame"
 )
 
@@ -13,9 +12,6 @@ const (
 	fanDelay = int64(3000) // ms
 	// peakEvery is how often an alarm's record is written while its value only grows worse.
 	peakEvery = int64(10000) // ms
-	// frequentWithin and frequentFrom say what a frequent alarm is (domain 11).
-	frequentWithin = hour
-	frequentFrom   = 5
 )
 
 // fan is the fan and the production it serves, of one collector.
@@ -35,14 +31,20 @@ func (e *Engine) frame(raw []byte) {
 				e.heardAgain(p.gw, s.Time)
 			}
 		}
-		if s.Time < live || s.Time <= p.st.Time || s.Quality == frame.Backfill {
+		if s.Time < live || s.Quality == frame.Backfill {
 			return // back-fill never alarms (domain 2.4)
+		}
+		if s.Time <= p.st.Time {
+			if s.Time < p.st.Time && !p.calm(s.Value) {
+				e.late(p, s)
+			}
+			return
 		}
 		p.st.Seen = e.st.Now
 		if s.Value != p.st.Last && !p.digital() {
 			p.st.Changed = s.Time
 		}
-		if p.quiet && s.Quality == frame.Good && p.calm(s.Value) {
+		if p.quiet && s.Quality == frame.Good && p.calm(s.Value) && (p.ring == nil || p.steady(s)) {
 			p.st.Last, p.st.Time = s.Value, s.Time
 			return
 		}
@@ -63,102 +65,37 @@ func (p *point) calm(v float64) bool {
 
 // judge runs a point's rules on one sample.
 func (e *Engine) judge(p *point, s frame.Sample) {
-	before := p.score
-	if p.st.GetTime() != 0 && s.Value != p.st.GetLast() && p.digital() {
-		p.st.Changed = s.Time
+	was, good := p.st.GetLast(), p.st.GetQuality() == uint32(frame.Good) && p.st.GetTime() != 0
+	if p.digital() && (s.Value != was || p.st.GetTime() == 0) {
+		if p.st.GetTime() != 0 {
+			p.st.Changed = s.Time
+		}
 		p.pulse(s)
 	}
+	p.before = p.st.GetTime()
 	p.st.Last, p.st.Time, p.st.Quality = s.Value, s.Time, uint32(s.Quality)
-	p.anchor(s)
+	if p.ring != nil && s.Quality == frame.Good {
+		p.ring.add(s.Time, s.Value)
+	}
 	for i := range p.rules {
 		r := &p.rules[i]
-		holds, known := p.holds(r, s)
-		if known {
-			e.step(p, r, holds, s.Time)
+		if holds, known := p.holds(r, s); known {
+			e.step(r, holds, s.Time)
 		}
 	}
 	if p.fan != nil && p.fan.fan != nil {
 		e.judgeFan(p.fan, s.Time)
 	}
 	for _, c := range p.combined {
-		e.judgeCombined(c, s.Time)
+		if !good || s.Quality != frame.Good || !c.still(p, was) {
+			e.judgeCombined(c, s.Time)
+		}
 	}
-	p.settle(e.model)
-	if p.score != before {
-		e.touch(p.plant)
-	}
+	e.settle(p)
 	for _, x := range p.driven {
-		if was := x.score; x.resettle(e.model) != was {
-			e.touch(p.plant)
-		}
+		e.settle(x)
 	}
 }
-
-// holds says whether a rule's condition holds for a sample; not known when the sample cannot tell. While an alarm is active its deadband counts.
-func (p *point) holds(r *rule, s frame.Sample) (holds, known bool) {
-	band := 0.0
-	if r.st.GetAlarm() != "" {
-		band = p.st.GetMetric().GetLimits().GetDeadband()
-	}
-	good := s.Quality == frame.Good
-	m := p.st.GetMetric()
-	inRange := s.Value >= m.GetRangeLo() && s.Value <= m.GetRangeHi()
-	switch r.op {
-	case above:
-		return s.Value >= r.limit-band && !p.idle(), good && inRange
-	case below:
-		return s.Value <= r.limit+band && !p.idle(), good && inRange
-	case equal:
-		return s.Value == r.limit, good
-	case outside:
-		return !inRange || s.Quality == frame.OverRange, good || s.Quality == frame.OverRange
-	case faulty:
-		return s.Quality == frame.Fault, true
-	case silent:
-		return false, true
-	case tooFast, frozen:
-		return p.moves(r, s.Time), good && inRange
-	case sparking, burning:
-		return p.sparks(r, s.Time), good
-	}
-	return false, false // fan rules look at two points
-}
-
-// step moves one rule: a condition that holds for the on-delay raises, one that is gone for the off-delay returns.
-func (e *Engine) step(p *point, r *rule, holds bool, t int64) {
-	on, off := p.onDelay(r), int64(p.st.GetMetric().GetLimits().GetOffDelayMs())
-	st := r.st
-	switch {
-	case st.GetAlarm() == "" && !holds:
-		st.Since = 0
-	case st.GetAlarm() == "":
-		if st.GetSince() == 0 {
-			st.Since = t
-		}
-		if t-st.GetSince() >= on {
-			e.raisePoint(p, r, t)
-		}
-	case holds:
-		st.Clear = 0
-		e.peak(p, r)
-	default:
-		if st.GetClear() == 0 {
-			st.Clear = t
-		}
-		if t-st.GetClear() >= off {
-			e.returned(p.plant, st.GetAlarm(), t)
-			rest(st)
-		}
-	}
-}
-
-// onDelay is how long a rule's condition must hold, ms.
-func (p *point) onDelay(r *rule) int64 {
-	return max(r.on, int64(p.st.GetMetric().GetLimits().GetOnDelayMs()))
-}
-
-// rest makes a rule one whose condition does not hold.
-func rest(st *schema.RuleState) { st.Alarm, st.Since, st.Clear, st.Grave = "", 0, 0, false }
 
 // judgeFan judges the rules that look at fan and production together (GB 15577-2018 8.1.6).
 func (e *Engine) judgeFan(f *fan, t int64) {
@@ -171,60 +108,14 @@ func (e *Engine) judgeFan(f *fan, t int64) {
 		r := &f.fan.rules[i]
 		switch r.op {
 		case fanFirst:
-			e.step(f.fan, r, producing && !on, t)
+			e.step(r, producing && !on, t)
 		case fanTooSoon:
 			early := stopped != 0 && ended != 0 && stopped >= ended && stopped-ended < e.cfg.FanStopDelay
-			e.step(f.fan, r, !on && !producing && early && t-ended < e.cfg.FanStopDelay, t)
+			e.step(r, !on && !producing && early && t-ended < e.cfg.FanStopDelay, t)
 		default:
 		}
 	}
-	before := f.fan.score
-	f.fan.settle(e.model)
-	if f.fan.score != before {
-		e.touch(f.fan.plant)
-	}
-}
-
-// raisePoint raises a rule's alarm.
-func (e *Engine) raisePoint(p *point, r *rule, t int64) {
-	m := p.st.GetMetric()
-	p.st.Raised = append(recent(p.st.GetRaised(), e.st.GetNow()-frequentWithin), e.st.GetNow())
-	limit := r.limit
-	if r.op == fanTooSoon {
-		limit = r.limit / 1000 // s, as the record's unit says
-	}
-	a := e.raise(p.plant, &schema.Alarm{
-		System: p.system, Collector: m.GetCollector(), Metric: m.GetCode(), Gateway: m.GetGateway(), Kind: m.GetKind(), Rule: r.name, Level: r.level,
-		Limit: limit, Value: p.st.GetLast(), Peak: p.st.GetLast(), Unit: m.GetUnit(), Onset: t,
-	})
-	r.st.Alarm, r.st.Clear, r.st.Wrote = a.GetId(), 0, e.st.GetNow()
-}
-
-// recent keeps the times from a time on.
-func recent(list []int64, from int64) []int64 {
-	for len(list) > 0 && list[0] < from {
-		list = list[1:]
-	}
-	return list
-}
-
-// peak keeps the worst value of an active alarm; its record is written now and then.
-func (e *Engine) peak(p *point, r *rule) {
-	i := p.plant.find(r.st.GetAlarm())
-	if i < 0 || (r.op != above && r.op != below) {
-		return
-	}
-	a, v := p.plant.alarms[i], p.st.GetLast()
-	if r.op == above && v <= a.GetPeak() || r.op == below && v >= a.GetPeak() {
-		return
-	}
-	if e.st.GetNow()-r.st.GetWrote() < peakEvery {
-		return
-	}
-	a = clone(a)
-	a.Peak = v
-	r.st.Wrote = e.st.GetNow()
-	e.update(p.plant, i, a)
+	e.settle(f.fan)
 }
 
 // wire joins the metrics of each collector of a plant that are judged together.

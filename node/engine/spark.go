@@ -18,16 +18,16 @@ const (
 // pulse notes that a spark detector rose.
 func (p *point) pulse(s frame.Sample) {
 	if p.st.GetMetric().GetKind() == sparkDetected && s.Value == 1 {
-		p.st.Pulses = append(recent(p.st.GetPulses(), s.Time-sparksWithin), s.Time)
+		p.st.Pulses = push(p.st.GetPulses(), s.Time, sparksFrom)
 	}
 }
 
 // sparks says whether there are too many, or one burns on.
 func (p *point) sparks(r *rule, t int64) bool {
-	if r.op == sparking {
-		return len(recent(p.st.GetPulses(), t-sparksWithin)) >= sparksFrom
-	}
 	n := len(p.st.GetPulses())
+	if r.op == sparking {
+		return n >= sparksFrom && p.st.GetPulses()[n-sparksFrom] > t-sparksWithin
+	}
 	if p.st.GetLast() != 1 || n == 0 || p.quench == nil {
 		return false
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"dusthub/node/engine/risk"
@@ -42,12 +43,21 @@ func (e *Engine) MarshalState() ([]byte, error) {
 func (p *plant) state() *schema.PlantState {
 	st := &schema.PlantState{
 		Enterprise: p.enterprise, Workshops: p.workshops, Systems: p.systems, Collectors: p.collectors, Cameras: p.cameras, Plans: p.plans,
-		Alarms: p.alarms, Warnings: p.warnings, Shelves: p.shelves, Memory: p.memory, Risk: p.risk, Level: p.level, LevelSince: p.levelSince, LowSince: p.lowSince,
+		Alarms: p.alarms, Warnings: p.warnings, Former: p.former, Memory: p.memory, Risk: p.risk, Level: p.level, LevelSince: p.levelSince, LowSince: p.lowSince,
 	}
 	for _, g := range p.gateways {
 		st.Gateways = append(st.Gateways, g.st)
 	}
+	for _, s := range p.shelves {
+		st.Shelves = append(st.Shelves, s.rec)
+	}
+	for _, s := range p.inForce {
+		st.InForce = append(st.InForce, s.rec.GetId())
+	}
 	for _, x := range p.points {
+		if x.ring != nil {
+			x.st.Anchors = x.ring.list()
+		}
 		st.Points = append(st.Points, x.st)
 	}
 	for _, c := range p.combined {
@@ -87,13 +97,17 @@ func (e *Engine) UnmarshalState(b []byte) error {
 	for _, p := range plants {
 		e.restore(p)
 	}
+	for _, p := range e.touched { // nothing changed: the scores were worked out anew
+		p.touched = false
+	}
+	e.touched = e.touched[:0]
 	return nil
 }
 
 func (e *Engine) restore(st *schema.PlantState) {
 	p := &plant{
 		code: st.GetEnterprise().GetCode(), enterprise: st.GetEnterprise(), workshops: st.GetWorkshops(), systems: st.GetSystems(),
-		collectors: st.GetCollectors(), cameras: st.GetCameras(), plans: st.GetPlans(), alarms: st.GetAlarms(), warnings: st.GetWarnings(), shelves: st.GetShelves(),
+		collectors: st.GetCollectors(), cameras: st.GetCameras(), plans: st.GetPlans(), alarms: st.GetAlarms(), warnings: st.GetWarnings(), former: st.GetFormer(),
 		memory: st.GetMemory(), risk: st.GetRisk(), level: st.GetLevel(), levelSince: st.GetLevelSince(), lowSince: st.GetLowSince(),
 	}
 	for _, g := range st.GetGateways() {
@@ -108,6 +122,13 @@ func (e *Engine) restore(st *schema.PlantState) {
 	e.codes = append(e.codes, p.code)
 	for _, c := range st.GetCombined() {
 		p.combine(c)
+	}
+	for _, r := range st.GetShelves() {
+		s := p.shelfOf(r)
+		p.shelves = append(p.shelves, s)
+		if slices.Contains(st.GetInForce(), r.GetId()) {
+			p.inForce = append(p.inForce, s)
+		}
 	}
 	e.rewire(p)
 	e.index(p)
@@ -137,5 +158,11 @@ func (e *Engine) index(p *plant) {
 	}
 	for _, w := range p.plans {
 		add(w.GetPlan())
+	}
+	for _, s := range p.shelves {
+		add(s.rec)
+	}
+	for _, c := range p.combined {
+		add(c.st.GetRule())
 	}
 }

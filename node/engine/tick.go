@@ -1,6 +1,6 @@
 package engine
 
-// tick lets time pass: gateways fall silent, deadlines run out, conditions last, levels come down, partitions end.
+// tick lets time pass: gateways fall silent, conditions last, shelves end, deadlines run out, levels come down, partitions end.
 func (e *Engine) tick() {
 	now := e.st.GetNow()
 	sweep := now-e.st.GetSwept() >= sweepEvery
@@ -9,13 +9,17 @@ func (e *Engine) tick() {
 	}
 	for _, code := range e.codes {
 		p := e.plants[code]
-		for _, g := range p.gateways {
-			e.listen(g)
-		}
+		e.listen(p)
 		for _, x := range p.points {
 			e.wait(x)
 		}
-		e.overdue(p)
+		for _, c := range p.combined {
+			if c.formula != nil && (c.pending() || c.st.GetUnsure()) {
+				e.judgeCombined(c, now)
+			}
+		}
+		e.reshelve(p)
+		e.attend(p)
 		if sweep || p.restless() {
 			e.touch(p)
 		}
@@ -30,44 +34,28 @@ func (e *Engine) tick() {
 
 func mod(a, b int64) int64 { return (a%b + b) % b }
 
-// wait looks at a point for what only time brings: silence, and a digital state that lasts without being sent again.
+// wait looks at a point for what only time brings: silence, a value that stands, a state that lasts without being sent again.
 func (e *Engine) wait(p *point) {
-	now := e.st.GetNow()
-	if p.gw == nil || p.st.GetSeen() == 0 || p.st.GetMetric().GetDisabled() {
+	if p.gw == nil || len(p.rules) == 0 {
 		return
 	}
-	const stalePeriods, staleAtLeast = 3, 3 * minute
-	stale := max(stalePeriods*int64(p.st.GetMetric().GetPeriodS())*1000, staleAtLeast)
-	if now-p.st.GetSeen() > stale {
-		if !p.gw.away() && p.plant.running() {
-			e.hold(p, silent)
-		}
-		return
-	}
-	if !p.quiet && p.digital() {
-		e.hold(p, equal)
-	}
-	if p.fan != nil && p.fan.fan == p && !p.quiet {
-		e.judgeFan(p.fan, now)
-	}
-}
-
-// hold raises a rule whose condition holds by the clock, when its on-delay has passed.
-func (e *Engine) hold(p *point, o op) {
+	now, moved := e.st.GetNow(), false
+	p.before = p.st.GetTime()
 	for i := range p.rules {
 		r := &p.rules[i]
-		if r.op != o || r.st.GetAlarm() != "" {
+		holds, known := p.lasts(e, r, now)
+		if !known || !holds && r.st.GetSince() == 0 {
 			continue
 		}
-		if o == equal && (r.st.GetSince() == 0 || e.st.GetNow()-r.st.GetSince() < int64(p.st.GetMetric().GetLimits().GetOnDelayMs())) {
-			continue
-		}
-		if r.st.GetSince() == 0 {
-			r.st.Since = e.st.GetNow()
-		}
-		e.raisePoint(p, r, e.st.GetNow())
-		p.settle(e.model)
-		e.touch(p.plant)
+		alarm, since, grave := r.st.GetAlarm(), r.st.GetSince(), r.st.GetGrave()
+		e.step(r, holds, now)
+		moved = moved || r.st.GetAlarm() != alarm || r.st.GetSince() != since || r.st.GetGrave() != grave
+	}
+	if p.fan != nil && p.fan.fan == p && !p.quiet && !p.stale(now) {
+		e.judgeFan(p.fan, now)
+	}
+	if moved {
+		e.settle(p)
 	}
 }
 

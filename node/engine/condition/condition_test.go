@@ -2,6 +2,7 @@ package condition
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 )
@@ -51,18 +52,48 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestUnsure: an evaluation that fails says nothing, and a costly one is ended.
-func TestUnsure(t *testing.T) {
+// TestCostly: what would cost too much is refused before it is ever judged.
+func TestCostly(t *testing.T) {
 	costly := "C001T0101 > 1"
 	for range 11 {
 		costly = "(" + costly + ") && (" + costly + ")"
 	}
-	p, err := Compile(costly, known)
-	if err != nil {
-		t.Skipf("refused already: %v", err)
+	if _, err := Compile(costly, known); !errors.Is(err, ErrCondition) {
+		t.Errorf("taken: %v", err)
 	}
-	if _, ok := p.Holds([]float64{2}); ok {
-		t.Error("cost is not limited")
+}
+
+// TestPlace: a refusal says where.
+func TestPlace(t *testing.T) {
+	for expression, at := range map[string][2]int{"C001T0101 > 1 &&\n  X > 2": {2, 3}, "C001T0101 > 1 &&\n)": {2, 1}, "C001T0101 + 1": {0, 0}} {
+		var e *Error
+		if _, err := Compile(expression, known); !errors.As(err, &e) || e.Line != at[0] || e.Column != at[1] {
+			t.Errorf("%q: %v, wanted line %d column %d", expression, err, at[0], at[1])
+		}
+	}
+}
+
+// TestBetween: within the room it gives, nothing changes.
+func TestBetween(t *testing.T) {
+	const inf = math.MaxFloat64
+	for _, c := range []struct {
+		expression string
+		v          float64
+		lo, hi     float64
+		ok         bool
+	}{
+		{"C001T0101 > 55", 20, -inf, 55, true}, {"C001T0101 > 55", 60, 55, inf, true}, {"C001T0101 >= 55", 55, 0, 0, false},
+		{"C001T0101 > 55 && !(70 < C001T0101)", 60, 55, 70, true}, {"C001T0101 + 1 > 55", 20, 0, 0, false}, {"C001T0101 > 55 || C001T0101 * 2 < 3", 20, 0, 0, false},
+		{"C001T0101 > -5", 0, -5, inf, true},
+	} {
+		p, err := Compile(c.expression, known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lo, hi, ok := p.Between(0, c.v)
+		if ok != c.ok || ok && (math.Max(lo, -inf) != c.lo || math.Min(hi, inf) != c.hi) {
+			t.Errorf("%s at %v: %v to %v, %t", c.expression, c.v, lo, hi, ok)
+		}
 	}
 }
 
