@@ -26,3 +26,6 @@ func (n *Node) Model() *risk.Model {
 	}
 	return model
 }
+
+// ConfiguredModel is the risk model in force as long as none is published.
+func (n *Node) ConfiguredModel() *risk.Model { return n.model }

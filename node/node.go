@@ -135,7 +135,7 @@ func configuredModel(name string) (*risk.Model, error) {
 
 func newEngine(cfg *config.Config, model *risk.Model) *engine.Engine {
 	return engine.New(engine.Config{
-		Site: cfg.Site.ID, Level: cfg.Site.Level, Region: cfg.Site.Region, LiveWithin: cfg.Store.LiveWithin.Milliseconds(), Partition: cfg.Store.Partition.Milliseconds(),
+		Site: cfg.Site.ID, Parent: cfg.Parent.Site, Level: cfg.Site.Level, Region: cfg.Site.Region, LiveWithin: cfg.Store.LiveWithin.Milliseconds(), Partition: cfg.Store.Partition.Milliseconds(),
 		Grace: cfg.Store.Grace.Milliseconds(), OfflineAfter: cfg.Engine.OfflineAfter.Milliseconds(), FanStopDelay: cfg.Engine.FanStopDelay.Milliseconds(), Model: model,
 	})
 }

@@ -126,6 +126,12 @@ var accesses = []Access{
 	{ID: "dictionary", Method: http.MethodGet, Path: "/api/v1/dictionary", Tag: "schema", Summary: "The data dictionary", Portals: both, Roles: everybody},
 	{ID: "model", Method: http.MethodGet, Path: "/api/v1/model", Tag: "risk", Summary: "The risk model in force", Portals: both, Roles: everybody},
 	{ID: "model-evaluate", Method: http.MethodPost, Path: "/api/v1/model/evaluate", Tag: "risk", Summary: "Judge given inputs by the model in force", Portals: onlyR, Roles: overseers},
+	{ID: "models", Method: http.MethodGet, Path: "/api/v1/models", Tag: "risk", Summary: "Every published risk model, and the configured one", Portals: onlyR, Roles: overseers},
+	{ID: "model-detail", Method: http.MethodGet, Path: "/api/v1/models/{version}", Tag: "risk", Summary: "A risk model: its document, and every number with where it comes from", Portals: onlyR, Roles: overseers},
+	{ID: "model-check", Method: http.MethodPost, Path: "/api/v1/models/check", Tag: "risk", Summary: "What is wrong with a model document, by line", Portals: onlyR, Roles: overseers},
+	{ID: "model-publish", Method: http.MethodPost, Path: "/api/v1/models", Tag: "risk", Summary: "Sign a risk model and hand it to all sites (the site at the root)", Portals: onlyR, Roles: regulators},
+	{ID: "model-activate", Method: http.MethodPost, Path: "/api/v1/models/{version}/activate", Tag: "risk", Summary: "Put a published risk model in force (the site at the root)", Portals: onlyR, Roles: regulators},
+	{ID: "hazards", Method: http.MethodGet, Path: "/api/v1/hazards", Tag: "risk", Summary: "Major hidden dangers (重大事故隐患), newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "events", Method: http.MethodGet, Path: "/api/v1/events", Tag: "events", Summary: "Changes as they happen (server-sent events)", Portals: both, Roles: everybody, Filters: true},
 }
 

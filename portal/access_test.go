@@ -39,7 +39,7 @@ func TestEveryRouteHasAnAccess(t *testing.T) {
 		}
 		for _, routes := range s.server.App(p).Stack() {
 			for _, r := range routes {
-				path := strings.NewReplacer(":code", "{code}", ":id", "{id}", ":metric", "{metric}", ":type", "{type}", ":name", "{name}", ":login", "{login}").Replace(r.Path)
+				path := strings.NewReplacer(":code", "{code}", ":id", "{id}", ":metric", "{metric}", ":type", "{type}", ":name", "{name}", ":login", "{login}", ":version", "{version}").Replace(r.Path)
 				if strings.HasPrefix(path, "/api/v1") && !wanted[r.Method+" "+path] && r.Method != http.MethodHead {
 					t.Errorf("%s portal: the application answers %s %s, which is not in the table", p, r.Method, r.Path)
 				}
@@ -61,7 +61,7 @@ func route(a Access, plant string) string {
 	case "limits", "limits-write":
 		code += "C001T0101"
 	}
-	return strings.NewReplacer("{code}", code, "{id}", id, "{metric}", plant+"C001T0101", "{type}", "Enterprise", "{name}", "role", "{login}", "gone-away").Replace(a.Path)
+	return strings.NewReplacer("{code}", code, "{id}", id, "{metric}", plant+"C001T0101", "{type}", "Enterprise", "{name}", "role", "{login}", "gone-away", "{version}", "DUST-RISK-1.0").Replace(a.Path)
 }
 
 // bodyFor is a body that passes the form of a route, so that what is judged is the access.
@@ -159,7 +159,7 @@ func TestListsAreScoped(t *testing.T) {
 	}{
 		{"ministry", all}, {"province", all}, {"admin", all}, {"suzhou", []string{plantA}}, {"manager-a", []string{plantA}}, {"manager-b", []string{plantB}},
 	} {
-		for _, list := range []string{"/api/v1/alarms", "/api/v1/alarms?stage=open", "/api/v1/alarms?enterprise=" + plantA, "/api/v1/warnings?stage=open", "/api/v1/spot-checks", "/api/v1/shelves", "/api/v1/shelves?stage=open", "/api/v1/rules", "/api/v1/enterprises", "/api/v1/records/Collector"} {
+		for _, list := range []string{"/api/v1/alarms", "/api/v1/alarms?stage=open", "/api/v1/alarms?enterprise=" + plantA, "/api/v1/warnings?stage=open", "/api/v1/hazards", "/api/v1/hazards?open=true&enterprise=" + plantA, "/api/v1/spot-checks", "/api/v1/shelves", "/api/v1/shelves?stage=open", "/api/v1/rules", "/api/v1/enterprises", "/api/v1/records/Collector"} {
 			if portalOf(c.login) == Enterprise && (strings.HasPrefix(list, "/api/v1/enterprises") || strings.HasPrefix(list, "/api/v1/records")) {
 				continue
 			}

@@ -526,7 +526,7 @@ func TestCountsAndLatency(t *testing.T) {
 		t.Fatalf("counts: %+v", c)
 	}
 	own, below := c.Origins[0], c.Origins[1]
-	if own.Origin != siteID || own.Alarms != 2 || own.AlarmsClosed != 1 || own.Warnings != 2 || own.SpotChecks != 2 || own.LedgerSeq == 0 || below.Origin != "nanjing" || below.Alarms != 1 || below.LedgerSeq != 15 {
+	if own.Origin != siteID || own.Alarms != 2 || own.AlarmsClosed != 1 || own.Warnings != 2 || own.SpotChecks != 2 || own.LedgerSeq == 0 || below.Origin != "nanjing" || below.Alarms != 1 || below.LedgerSeq != 16 {
 		t.Errorf("counts: %+v", c)
 	}
 	var l LatencyView

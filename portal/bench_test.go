@@ -8,7 +8,7 @@ import (
 	"dusthub/schema"
 )
 
-// BenchmarkOverview computes the overview of a country: 43,000 plants, 5,000 open alarms.
+// BenchmarkOverview computes the overview of a country: 43,000 plants, 5,000 open alarms. It reads counters and walks no plants.
 func BenchmarkOverview(b *testing.B) {
 	s := newSite(b)
 	var list []schema.Record
@@ -27,6 +27,7 @@ func BenchmarkOverview(b *testing.B) {
 		}
 	}
 	s.put(list...)
+	s.as("ministry", http.MethodGet, "/api/v1/overview", nil) // builds the read model
 	for b.Loop() {
 		s.pass(2 * overviewFor)
 		if got := s.as("ministry", http.MethodGet, "/api/v1/overview", nil); got.status != http.StatusOK {

@@ -262,5 +262,7 @@ func (d *door) routes() {
 	d.recordRoutes()
 	d.adminRoutes()
 	d.schemaRoutes()
+	d.modelRoutes()
+	d.hazardRoutes()
 	d.eventRoutes()
 }

@@ -47,7 +47,7 @@ func (j *judged) Propose(_ context.Context, cmd *schema.Command) (*schema.Result
 	return j.machine.Apply(j.index, b)
 }
 
-func newJudged(t *testing.T) *site {
+func newJudged(t *testing.T, change ...func(*Options, *engine.Engine)) *site {
 	t.Helper()
 	s := &site{t: t, tokens: map[string]string{}, clock: time.UnixMilli(1_790_000_000_000)}
 	st, err := store.Open(store.Options{Dir: t.TempDir(), Site: siteID})
@@ -63,7 +63,11 @@ func newJudged(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.server, err = New(Options{Site: Site{ID: siteID, Name: "江苏", Level: "province", Region: "320000"}, Backend: j, Keys: kp, Now: s.now}); err != nil {
+	opt := Options{Site: Site{ID: siteID, Name: "江苏", Level: "province", Region: "320000"}, Backend: j, Keys: kp, Now: s.now}
+	for _, f := range change {
+		f(&opt, judge)
+	}
+	if s.server, err = New(opt); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

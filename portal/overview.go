@@ -1,9 +1,7 @@
 package portal
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,19 +16,6 @@ type Levels struct {
 	Orange int `json:"orange"`
 	Yellow int `json:"yellow"`
 	Blue   int `json:"blue"`
-}
-
-func (l *Levels) add(level string) {
-	switch level {
-	case schema.Red:
-		l.Red++
-	case schema.Orange:
-		l.Orange++
-	case schema.Yellow:
-		l.Yellow++
-	case schema.Blue:
-		l.Blue++
-	}
 }
 
 // worst is the gravest level there is; empty when there is none.
@@ -73,6 +58,24 @@ type RegionRow struct {
 	AlarmsOpen   int    `json:"alarms_open"`
 	WarningsOpen int    `json:"warnings_open"`
 	Worst        string `json:"worst,omitempty"`
+
+	Online          int `json:"online"`
+	AlarmsOverdue   int `json:"alarms_overdue"`
+	WarningsOverdue int `json:"warnings_overdue"`
+}
+
+// IndustryRow is one industry in the region looked at.
+type IndustryRow struct {
+	Industry        string `json:"industry" doc:"table mem_industry"`
+	Name            string `json:"name"`
+	Enterprises     int    `json:"enterprises"`
+	Online          int    `json:"online"`
+	Levels          Levels `json:"levels"`
+	AlarmsOpen      int    `json:"alarms_open"`
+	AlarmsOverdue   int    `json:"alarms_overdue"`
+	WarningsOpen    int    `json:"warnings_open"`
+	WarningsOverdue int    `json:"warnings_overdue"`
+	Worst           string `json:"worst,omitempty"`
 }
 
 // RankRow is one of the gravest plants.
@@ -112,6 +115,7 @@ type Overview struct {
 	Alarms       AlarmCounts   `json:"alarms"`
 	Warnings     WarningCounts `json:"warnings"`
 	Regions      []RegionRow   `json:"regions"`
+	Industries   []IndustryRow `json:"by_industry" doc:"most plants first"`
 	Ranking      []RankRow     `json:"ranking" doc:"the gravest 20"`
 	Dust         []DustRow     `json:"dust"`
 	Trend        []TrendPoint  `json:"trend" doc:"the last day, hourly, and now"`
@@ -178,27 +182,17 @@ func (s *Server) overview(ctx context.Context, v *viewer, in *overviewInput) (*O
 
 func (s *Server) computeOverview(ctx context.Context, v *viewer, region string) (*Overview, error) {
 	now := s.nowMs()
-	out := &Overview{Time: now, Region: region, Regions: []RegionRow{}, Ranking: []RankRow{}, Dust: []DustRow{}, LatestAlarms: []*AlarmView{}}
-	midnight := now - (now+chinaOffset)%dayMs
+	out := &Overview{Time: now, Region: region, Regions: []RegionRow{}, Industries: []IndustryRow{}, Ranking: []RankRow{}, Dust: []DustRow{}, LatestAlarms: []*AlarmView{}}
+	mine, sees := longer(v.area(), regionPrefix(region)), strings.HasPrefix(v.area(), regionPrefix(region)) || strings.HasPrefix(regionPrefix(region), v.area())
 	s.world.view(func() {
-		list := s.within(v, region)
-		out.Enterprises = len(list)
-		mine := map[string]bool{}
-		for _, p := range list {
-			mine[p.enterprise.GetCode()] = true
-			out.Levels.add(p.level())
-			if p.enterprise.GetAccessState() == "connected" {
-				out.Connected++
-			}
-			if p.online() {
-				out.Online++
-			}
+		a := newArea()
+		if sees {
+			a = s.world.look(areaKey{mine, ""})
+			out.Regions, out.Industries = s.world.regionRows(mine), s.world.industryRows(mine)
 		}
-		out.Regions = regionRows(list, longer(v.area(), regionPrefix(region)))
-		out.Ranking = ranking(list)
-		out.Dust = dustRows(list)
-		out.Trend = trend(list, now)
-		out.Alarms, out.Warnings = s.world.count(mine, midnight)
+		out.Enterprises, out.Connected, out.Online, out.Levels, out.Alarms, out.Warnings = a.enterprises, a.connected, a.online, a.levels, a.alarms, a.warnings
+		out.Alarms.Today, out.Warnings.Today = a.alarmsOn[dayOf(now)], a.warningsOn[dayOf(now)]
+		out.Ranking, out.Dust, out.Trend = a.rankRows(), a.dustRows(), a.trend(now)
 	})
 	rows, _, err := s.list(ctx, newest{
 		queries: []store.Query{{Type: "Alarm", Index: "onset"}}, time: alarmOnset, limit: latestAlarms,
@@ -219,129 +213,4 @@ func longer(a, b string) string {
 		return a
 	}
 	return b
-}
-
-// count counts alarms and warnings of some plants. The caller holds mu.
-func (w *world) count(mine map[string]bool, midnight int64) (a AlarmCounts, n WarningCounts) {
-	one := func(is bool, to *int) {
-		if is {
-			*to++
-		}
-	}
-	for _, x := range w.alarms {
-		if !mine[x.enterprise] {
-			continue
-		}
-		one(x.time >= midnight, &a.Today)
-		one(x.open, &a.Open)
-		one(x.open && x.level == 1, &a.Level1)
-		one(x.open && x.level == 2, &a.Level2)
-		one(x.open && x.overdue, &a.Overdue)
-	}
-	for _, x := range w.warnings {
-		if !mine[x.enterprise] {
-			continue
-		}
-		one(x.time >= midnight, &n.Today)
-		one(x.open, &n.Open)
-		one(x.open && x.overdue, &n.Overdue)
-	}
-	return a, n
-}
-
-// regionRows groups plants by the parts of the region: provinces of the country, cities of a province, counties of a city.
-func regionRows(list []*plantState, prefix string) []RegionRow {
-	const step = 2
-	digits := min(len(prefix)+step, 6)
-	by := map[string]*RegionRow{}
-	for _, p := range list {
-		code := p.enterprise.GetRegion()
-		if len(code) != 6 {
-			continue
-		}
-		code = (code[:digits] + "000000")[:6]
-		r := by[code]
-		if r == nil {
-			r = &RegionRow{Region: code, Name: schema.RegionName(code)}
-			by[code] = r
-		}
-		r.Enterprises++
-		r.Levels.add(p.level())
-		r.AlarmsOpen += p.alarmsOpen
-		r.WarningsOpen += p.warningsOpen
-	}
-	out := make([]RegionRow, 0, len(by))
-	for _, r := range by {
-		r.Worst = r.Levels.worst()
-		out = append(out, *r)
-	}
-	slices.SortFunc(out, func(a, b RegionRow) int { return cmp.Compare(a.Region, b.Region) })
-	return out
-}
-
-// gravest are the first few plants in order; most plants of a country are compared with the last of them only.
-func gravest(list []*plantState, n int) []*plantState {
-	var top []*plantState
-	for _, p := range list {
-		if len(top) == n && graver(p, top[n-1]) >= 0 {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(top, p, graver)
-		top = slices.Insert(top, at, p)
-		top = top[:min(len(top), n)]
-	}
-	return top
-}
-
-func ranking(list []*plantState) []RankRow {
-	top := gravest(list, rankingRows)
-	out := make([]RankRow, 0, len(top))
-	for _, p := range top {
-		e := p.enterprise
-		out = append(out, RankRow{
-			Enterprise: e.GetCode(), Name: e.GetName(), Region: e.GetRegion(), RegionName: schema.RegionName(e.GetRegion()), Level: p.level(),
-			IndexMilli: p.risk.GetIndexMilli(), AlarmsOpen: p.alarmsOpen, WarningsOpen: p.warningsOpen, Online: p.online(),
-		})
-	}
-	return out
-}
-
-func dustRows(list []*plantState) []DustRow {
-	by := map[string]int{}
-	for _, p := range list {
-		dusts := p.enterprise.GetDusts()
-		for i, d := range dusts {
-			c, ok := schema.DustOf(d.GetDust())
-			again := slices.ContainsFunc(dusts[:i], func(before *schema.Dust) bool {
-				b, _ := schema.DustOf(before.GetDust())
-				return b.Category == c.Category
-			})
-			if ok && !again {
-				by[c.Category]++
-			}
-		}
-	}
-	out := make([]DustRow, 0, len(by))
-	for c, n := range by {
-		out = append(out, DustRow{Category: c, Name: schema.CodeName("dust_category", c), Count: n})
-	}
-	slices.SortFunc(out, func(a, b DustRow) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Category, b.Category))
-	})
-	return out
-}
-
-func trend(list []*plantState, now int64) []TrendPoint {
-	out := make([]TrendPoint, 0, trendHours+1)
-	hour := now - now%hourMs
-	for i := trendHours - 1; i >= 0; i-- {
-		out = append(out, TrendPoint{Time: hour - int64(i)*hourMs})
-	}
-	out = append(out, TrendPoint{Time: now})
-	for _, p := range list {
-		for i := range out {
-			out[i].add(p.levelWas(out[i].Time))
-		}
-	}
-	return out
 }

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -42,10 +41,9 @@ func enterpriseView(p *plantState) *EnterpriseView {
 
 // graver orders plants as a regulator looks at them: by level, index, workers exposed to dust, and code.
 func graver(a, b *plantState) int {
-	return cmp.Or(
-		cmp.Compare(levelRank(b), levelRank(a)), cmp.Compare(b.risk.GetIndexMilli(), a.risk.GetIndexMilli()),
-		cmp.Compare(b.enterprise.GetDustWorkers(), a.enterprise.GetDustWorkers()), cmp.Compare(a.enterprise.GetCode(), b.enterprise.GetCode()),
-	)
+	x, _ := standingOf(a)
+	y, _ := standingOf(b)
+	return x.compare(y)
 }
 
 // levelRank puts plants that were never judged below blue ones.

@@ -66,6 +66,12 @@ type Options struct {
 	Replicas func() []Replica
 	// Model is the risk model in force; nil is the shipped one.
 	Model func() *risk.Model
+	// Configured is the risk model in force as long as none is published; nil is the shipped one.
+	Configured *risk.Model
+	// Publish signs a risk model as this site; nil where a parent publishes.
+	Publish func(version string, document []byte) (certificate, signature []byte, err error)
+	// Signed checks the signature of a published risk model; nil means that none can be checked.
+	Signed func(*schema.RiskModel) error
 	// Verify checks the signature of a ledger checkpoint; nil means that none can be checked.
 	Verify func(*schema.Checkpoint) error
 	// Assets holds the built front end: regulator.html, enterprise.html, assets/. nil or empty: a page says how to build it.
@@ -90,6 +96,9 @@ func (o *Options) fill() error {
 	}
 	if o.Model == nil {
 		o.Model = sync.OnceValue(risk.Shipped)
+	}
+	if o.Configured == nil {
+		o.Configured = risk.Shipped()
 	}
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()

@@ -23,7 +23,6 @@ var written = map[string][]string{
 	"Camera":       {siteAdmin, ministryRegulator, provinceRegulator, plantManager},
 	"CleaningPlan": {siteAdmin, ministryRegulator, provinceRegulator, plantManager},
 	"Gateway":      {siteAdmin, ministryRegulator, provinceRegulator},
-	"RiskModel":    {siteAdmin, ministryRegulator},
 	"CodeTable":    {siteAdmin, ministryRegulator},
 }
 

@@ -134,12 +134,13 @@ func (s *Server) checkRule(ctx context.Context, v *viewer, in *ruleCheckInput) (
 	var bad *condition.Error
 	switch {
 	case errors.As(err, &bad):
-		out.Error, out.Line, out.Column = bad.Reason, bad.Line, bad.Column
+		first := bad.Issues[0]
+		out.Error, out.Line, out.Column = first.Reason, first.Line, first.Column
 	case err != nil:
 		return nil, fmt.Errorf("check expression: %w", err)
 	default:
 		out.OK = true
-		for _, name := range program.Metrics() {
+		for _, name := range program.Names() {
 			out.Metrics = append(out.Metrics, row.Key+name)
 		}
 	}

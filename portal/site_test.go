@@ -243,6 +243,7 @@ func plantRecords(code string, now int64) []schema.Record {
 		&schema.Alarm{Id: "AL-" + code, Enterprise: code, Collector: c, Metric: c + "T0101", Kind: "T01", Rule: "H", Level: 1, Onset: now - 400, Raised: now, Condition: "active", Stage: "raised"},
 		&schema.Warning{Id: "W-" + code, Enterprise: code, FromLevel: "blue", ToLevel: "orange", Raised: now, Stage: "raised"},
 		&schema.RiskResult{Id: code, Enterprise: code, Time: now, Model: "m", Level: "orange", PreviousLevel: "blue", IndexMilli: 61000},
+		&schema.Hazard{Id: "H-" + code, Enterprise: code, Code: "MH03", Evidence: []string{"Collector/" + c}, Found: now - 100, Due: now + 1000},
 		&schema.CleaningPlan{Id: code + "-floor", Enterprise: code, Item: "地面", Cycle: "shift", Method: "vacuum"},
 		&schema.SpotCheck{Id: "S-" + code, Enterprise: code, Title: "抽查", Issued: now, Stage: "issued"},
 		&schema.Shelf{Id: code + "-H", Enterprise: code, Metric: c + "T0101", Kind: "maintenance", Reason: "换滤袋", From: now, Until: now + 3600_000, Stage: "requested", Actor: "m"},

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"context"
-	"math"
 
 	"dusthub/node/engine/risk"
 	"dusthub/schema"
@@ -36,72 +35,8 @@ func dictionary(context.Context, *viewer, *none) ([]schema.DictionaryEntry, erro
 	return out, nil
 }
 
-// ModelView is the risk model in force, as people read it.
-type ModelView struct {
-	Version     string              `json:"version"`
-	Weights     ModelWeights        `json:"weights"`
-	Bands       ModelBands          `json:"bands"`
-	Inherent    []FactorView        `json:"inherent"`
-	Management  []FactorView        `json:"management"`
-	Criticality map[string]float64  `json:"criticality" doc:"by metric kind"`
-	Floors      []FloorView         `json:"floors"`
-	FeedbackS   map[string]float64  `json:"feedback_s" doc:"by level: until when a warning must be fed back"`
-	Receivers   map[string][]string `json:"receivers"`
-}
-
-// ModelWeights are the weights of the three parts of the index.
-type ModelWeights struct {
-	Inherent   float64 `json:"inherent"`
-	Dynamic    float64 `json:"dynamic"`
-	Management float64 `json:"management"`
-}
-
-// ModelBands are the indexes from which on a level holds.
-type ModelBands struct {
-	Red    float64 `json:"red"`
-	Orange float64 `json:"orange"`
-	Yellow float64 `json:"yellow"`
-}
-
-// FactorView is a weighted factor.
-type FactorView struct {
-	Code       string  `json:"code"`
-	Name       string  `json:"name"`
-	Weight     float64 `json:"weight"`
-	Clause     string  `json:"clause,omitempty"`
-	Confidence string  `json:"confidence,omitempty"`
-}
-
-// FloorView is a rule below which a level may not lie.
-type FloorView struct {
-	Code   string  `json:"code"`
-	Level  string  `json:"level"`
-	Text   string  `json:"text"`
-	Clause string  `json:"clause,omitempty"`
-	AfterS float64 `json:"after_s"`
-}
-
-func factorViews(list []risk.Factor) []FactorView {
-	out := make([]FactorView, 0, len(list))
-	for _, f := range list {
-		out = append(out, FactorView{f.Code, f.Name, f.Weight, f.Clause, f.Confidence})
-	}
-	return out
-}
-
 func (s *Server) model(context.Context, *viewer, *none) (*ModelView, error) {
-	m := s.opt.Model()
-	out := &ModelView{
-		Version: m.Version, Weights: ModelWeights(m.Weights), Bands: ModelBands(m.Bands), Inherent: factorViews(m.Inherent), Management: factorViews(m.Management),
-		Criticality: m.Criticality, Floors: []FloorView{}, FeedbackS: map[string]float64{}, Receivers: m.Receivers,
-	}
-	for _, f := range m.Floors {
-		out.Floors = append(out.Floors, FloorView{f.Code, f.Level, f.Text, f.Clause, f.After.Seconds()})
-	}
-	for level, d := range m.Feedback {
-		out.FeedbackS[level] = d.Seconds()
-	}
-	return out, nil
+	return modelView(s.opt.Model()), nil
 }
 
 type evaluateInput struct {
@@ -137,20 +72,11 @@ type Judgement struct {
 	Factors         []*schema.Factor `json:"factors"`
 }
 
-func known(m schema.Measure) float64 {
-	if m.Known {
-		return m.Value
-	}
-	return math.NaN()
-}
-
 func (in *evaluateInput) snapshot() *risk.Snapshot {
 	b := in.Body
 	snap := &risk.Snapshot{Workers: b.Workers, Building: b.Building, Systems: b.Systems, Measures: b.Measures, Stopped: b.Stopped}
 	for _, code := range b.Dusts {
-		if d, ok := schema.DustOf(code); ok {
-			snap.Dusts = append(snap.Dusts, risk.Dust{Category: d.Category, Grade: d.Grade, MIE: known(d.MIE), Kst: known(d.Kst)})
-		}
+		snap.Dusts = append(snap.Dusts, risk.DustOf(&schema.Dust{Dust: code}))
 	}
 	for _, system := range b.Signals {
 		var list []risk.Signal

@@ -32,6 +32,9 @@ type world struct {
 	warnings   map[string]alarmState
 	counted    map[uint64]bool // hash of type and key: whether its life cycle is over
 	origins    map[string]*originCount
+	areas      map[areaKey]*area
+	pruned     int64 // ms
+	bulk       bool  // rows are being loaded, counters come after
 }
 
 // plantState is what is known of one plant. enterprise is nil as long as only parts of it have arrived.
@@ -42,8 +45,13 @@ type plantState struct {
 	gateways     map[string]string // state by gateway
 	risk         *schema.RiskResult
 	levels       []levelAt // of the last day
+	dusts        []string  // categories
 	alarmsOpen   int
 	warningsOpen int
+
+	alarmsLevel                    [3]int // open ones, by level
+	alarmsOverdue, warningsOverdue int
+	alarmDays, warningDays         []dayCount // how many began, by day
 }
 
 // levelAt is a level from a time on.
@@ -70,6 +78,7 @@ const (
 	eventsHeld  = 1 << 16 // between two looks at the hub; more, and the world is built anew
 	syncEvery   = 250 * time.Millisecond
 	dayMs       = int64(24 * time.Hour / time.Millisecond)
+	pruneEvery  = int64(time.Minute / time.Millisecond)
 	trendScan   = 50_000 // ledger entries of an origin read backwards for the trend's beginning
 	chinaOffset = int64(8 * time.Hour / time.Millisecond)
 )
@@ -137,6 +146,11 @@ func (w *world) load() {
 	}
 	w.plants, w.collectors = map[string]*plantState{}, map[string]string{}
 	w.alarms, w.warnings, w.counted, w.origins = map[string]alarmState{}, map[string]alarmState{}, map[uint64]bool{}, map[string]*originCount{}
+	w.bulk, w.areas = true, map[areaKey]*area{}
+	defer func() {
+		w.bulk = false
+		w.recount()
+	}()
 	ctx := context.Background()
 	for _, typ := range []string{"Enterprise", "Collector", "GatewayState", "RiskResult", "Alarm", "Warning", "SpotCheck", "SpotCheckAnswer"} {
 		err := w.store.Each(ctx, store.Query{Type: typ}, func(r store.Row) (bool, error) {
@@ -178,7 +192,7 @@ func (w *world) loadTrend(ctx context.Context, origin string) error {
 		}
 	}
 	for i := len(back) - 1; i >= 0; i-- {
-		w.plant(back[i].GetEnterprise()).judged(back[i])
+		w.change(back[i].GetEnterprise(), func(p *plantState) { p.judged(back[i]) })
 	}
 	return err
 }
@@ -209,8 +223,7 @@ func (w *world) apply(row store.Row) {
 	}
 	switch r := row.Record.(type) {
 	case *schema.Enterprise:
-		p := w.plant(r.GetCode())
-		p.enterprise, p.origin = r, row.Origin
+		w.change(r.GetCode(), func(p *plantState) { p.enterprise, p.origin, p.dusts = r, row.Origin, categoriesOf(r) })
 		w.origin(row.Origin)
 	case *schema.Collector:
 		if old, ok := w.collectors[r.GetCode()]; ok {
@@ -219,17 +232,33 @@ func (w *world) apply(row store.Row) {
 		w.collectors[r.GetCode()] = r.GetEnterprise()
 		w.plant(r.GetEnterprise()).collectors++
 	case *schema.GatewayState:
-		w.plant(r.GetEnterprise()).gateways[r.GetGateway()] = r.GetState()
+		w.change(r.GetEnterprise(), func(p *plantState) { p.gateways[r.GetGateway()] = r.GetState() })
 	case *schema.RiskResult:
-		w.plant(r.GetEnterprise()).judged(r)
+		w.change(r.GetEnterprise(), func(p *plantState) { p.judged(r) })
 	case *schema.Alarm:
 		a := alarmState{r.GetEnterprise(), r.GetLevel(), r.GetOnset(), openAlarm(r.GetStage()), r.GetOverdue()}
-		w.plant(a.enterprise).alarmsOpen += swap(w.alarms, row.Key, a)
+		w.change(a.enterprise, func(p *plantState) {
+			old, known := w.alarms[row.Key]
+			w.alarms[row.Key] = a
+			p.alarm(old, -1)
+			p.alarm(a, 1)
+			if !known {
+				p.alarmDays = onDay(p.alarmDays, a.time)
+			}
+		})
 		o := w.origin(row.Origin)
 		w.tally(row, !a.open, &o.alarms, &o.alarmsClosed)
 	case *schema.Warning:
 		a := alarmState{r.GetEnterprise(), 0, r.GetRaised(), r.GetStage() != "closed", r.GetOverdue()}
-		w.plant(a.enterprise).warningsOpen += swap(w.warnings, row.Key, a)
+		w.change(a.enterprise, func(p *plantState) {
+			old, known := w.warnings[row.Key]
+			w.warnings[row.Key] = a
+			p.warning(old, -1)
+			p.warning(a, 1)
+			if !known {
+				p.warningDays = onDay(p.warningDays, a.time)
+			}
+		})
 		o := w.origin(row.Origin)
 		w.tally(row, !a.open, &o.warnings, &o.warningsClosed)
 	case *schema.SpotCheck:
@@ -239,17 +268,27 @@ func (w *world) apply(row store.Row) {
 	}
 }
 
-// swap puts a state in another's place and says by how much the number of open ones changed.
-func swap(in map[string]alarmState, key string, a alarmState) int {
-	change := 0
-	if in[key].open {
-		change--
+// alarm adds an alarm to a plant's counts, or takes it away.
+func (p *plantState) alarm(a alarmState, sign int) {
+	if !a.open {
+		return
 	}
-	if a.open {
-		change++
+	p.alarmsOpen += sign
+	p.alarmsLevel[max(0, min(2, a.level))] += sign
+	if a.overdue {
+		p.alarmsOverdue += sign
 	}
-	in[key] = a
-	return change
+}
+
+// warning does the same with a warning.
+func (p *plantState) warning(a alarmState, sign int) {
+	if !a.open {
+		return
+	}
+	p.warningsOpen += sign
+	if a.overdue {
+		p.warningsOverdue += sign
+	}
 }
 
 // tally counts a record once, and once more when its life cycle ends. Keys are kept as hashes: there are millions.
@@ -270,8 +309,8 @@ func (w *world) tally(row store.Row, over bool, all, ended *int) {
 func (w *world) remove(row store.Row) {
 	switch row.Type {
 	case "Enterprise":
-		if p := w.plants[row.Key]; p != nil {
-			p.enterprise = nil
+		if w.plants[row.Key] != nil {
+			w.change(row.Key, func(p *plantState) { p.enterprise = nil })
 		}
 	case "Collector":
 		if plant, ok := w.collectors[row.Key]; ok {
@@ -284,7 +323,15 @@ func (w *world) remove(row store.Row) {
 // prune forgets alarms that are over and older than a day: nothing shows them but their own page.
 func (w *world) prune() {
 	const many = 4096
-	before := w.now().UnixMilli() - dayMs
+	now := w.now().UnixMilli()
+	if now-w.pruned < pruneEvery {
+		return
+	}
+	w.pruned = now
+	before := now - dayMs
+	for _, a := range w.areas {
+		a.forget(now)
+	}
 	for _, list := range []map[string]alarmState{w.alarms, w.warnings} {
 		if len(list) < many {
 			continue

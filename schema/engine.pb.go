@@ -37,6 +37,7 @@ type EngineState struct {
 	Issued        []*IssuedCheck         `protobuf:"bytes,9,rep,name=issued,proto3" json:"issued,omitempty"`      // by this site, not closed
 	Received      []*SpotCheck           `protobuf:"bytes,10,rep,name=received,proto3" json:"received,omitempty"` // from above, not answered
 	Plants        []*PlantState          `protobuf:"bytes,11,rep,name=plants,proto3" json:"plants,omitempty"`
+	Models        []*RiskModel           `protobuf:"bytes,12,rep,name=models,proto3" json:"models,omitempty"` // all that were published, by version: a version never changes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -144,6 +145,13 @@ func (x *EngineState) GetReceived() []*SpotCheck {
 func (x *EngineState) GetPlants() []*PlantState {
 	if x != nil {
 		return x.Plants
+	}
+	return nil
+}
+
+func (x *EngineState) GetModels() []*RiskModel {
+	if x != nil {
+		return x.Models
 	}
 	return nil
 }
@@ -549,7 +557,7 @@ type PointState struct {
 	Seen          int64                  `protobuf:"varint,5,opt,name=seen,proto3" json:"seen,omitempty"`       // ms, when a sample last came
 	Changed       int64                  `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"` // ms: a digital state took its value
 	Rules         []*RuleState           `protobuf:"bytes,7,rep,name=rules,proto3" json:"rules,omitempty"`
-	Raised        []int64                `protobuf:"varint,8,rep,packed,name=raised,proto3" json:"raised,omitempty"` // ms: when the last alarms were raised, as many as a frequent alarm needs
+	Raised        []int64                `protobuf:"varint,8,rep,packed,name=raised,proto3" json:"raised,omitempty"` // ms: the newest hundred alarms
 	Pulses        []int64                `protobuf:"varint,9,rep,packed,name=pulses,proto3" json:"pulses,omitempty"` // ms: when a spark detector last rose, as often as sparks in quick succession need
 	Anchors       []*Anchor              `protobuf:"bytes,10,rep,name=anchors,proto3" json:"anchors,omitempty"`      // values to measure the rate of change from, oldest first
 	unknownFields protoimpl.UnknownFields
@@ -1073,7 +1081,7 @@ var File_dusthub_v1_engine_proto protoreflect.FileDescriptor
 const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\n" +
 	"\x17dusthub/v1/engine.proto\x12\n" +
-	"dusthub.v1\x1a\x18dusthub/v1/records.proto\"\xea\x02\n" +
+	"dusthub.v1\x1a\x18dusthub/v1/records.proto\"\x99\x03\n" +
 	"\vEngineState\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x16\n" +
@@ -1086,7 +1094,8 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\x06issued\x18\t \x03(\v2\x17.dusthub.v1.IssuedCheckR\x06issued\x121\n" +
 	"\breceived\x18\n" +
 	" \x03(\v2\x15.dusthub.v1.SpotCheckR\breceived\x12.\n" +
-	"\x06plants\x18\v \x03(\v2\x16.dusthub.v1.PlantStateR\x06plants\"J\n" +
+	"\x06plants\x18\v \x03(\v2\x16.dusthub.v1.PlantStateR\x06plants\x12-\n" +
+	"\x06models\x18\f \x03(\v2\x15.dusthub.v1.RiskModelR\x06models\"J\n" +
 	"\vIssuedCheck\x12+\n" +
 	"\x05check\x18\x01 \x01(\v2\x15.dusthub.v1.SpotCheckR\x05check\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\"\x87\a\n" +
@@ -1222,36 +1231,37 @@ var file_dusthub_v1_engine_proto_depIdxs = []int32{
 	1,  // 1: dusthub.v1.EngineState.issued:type_name -> dusthub.v1.IssuedCheck
 	13, // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
 	2,  // 3: dusthub.v1.EngineState.plants:type_name -> dusthub.v1.PlantState
-	13, // 4: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
-	14, // 5: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
-	15, // 6: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
-	16, // 7: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
-	17, // 8: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
-	3,  // 9: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
-	5,  // 10: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
-	18, // 11: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
-	10, // 12: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
-	19, // 13: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
-	20, // 14: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
-	11, // 15: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
-	21, // 16: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
-	22, // 17: dusthub.v1.PlantState.shelves:type_name -> dusthub.v1.Shelf
-	8,  // 18: dusthub.v1.PlantState.combined:type_name -> dusthub.v1.CombinedState
-	23, // 19: dusthub.v1.PlantState.hazards:type_name -> dusthub.v1.Hazard
-	9,  // 20: dusthub.v1.PlantState.former:type_name -> dusthub.v1.Former
-	24, // 21: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
-	4,  // 22: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
-	25, // 23: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
-	6,  // 24: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
-	7,  // 25: dusthub.v1.PointState.anchors:type_name -> dusthub.v1.Anchor
-	26, // 26: dusthub.v1.CombinedState.rule:type_name -> dusthub.v1.CombinedRule
-	6,  // 27: dusthub.v1.CombinedState.state:type_name -> dusthub.v1.RuleState
-	27, // 28: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	12, // 4: dusthub.v1.EngineState.models:type_name -> dusthub.v1.RiskModel
+	13, // 5: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
+	14, // 6: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
+	15, // 7: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
+	16, // 8: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
+	17, // 9: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
+	3,  // 10: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
+	5,  // 11: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
+	18, // 12: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
+	10, // 13: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
+	19, // 14: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
+	20, // 15: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
+	11, // 16: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
+	21, // 17: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
+	22, // 18: dusthub.v1.PlantState.shelves:type_name -> dusthub.v1.Shelf
+	8,  // 19: dusthub.v1.PlantState.combined:type_name -> dusthub.v1.CombinedState
+	23, // 20: dusthub.v1.PlantState.hazards:type_name -> dusthub.v1.Hazard
+	9,  // 21: dusthub.v1.PlantState.former:type_name -> dusthub.v1.Former
+	24, // 22: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
+	4,  // 23: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
+	25, // 24: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
+	6,  // 25: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
+	7,  // 26: dusthub.v1.PointState.anchors:type_name -> dusthub.v1.Anchor
+	26, // 27: dusthub.v1.CombinedState.rule:type_name -> dusthub.v1.CombinedRule
+	6,  // 28: dusthub.v1.CombinedState.state:type_name -> dusthub.v1.RuleState
+	27, // 29: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_engine_proto_init() }

@@ -944,8 +944,11 @@ type Inbound struct {
 	Sealed     []*SealedSeries        `protobuf:"bytes,9,rep,name=sealed,proto3" json:"sealed,omitempty"`         // backfill
 	Partition  int64                  `protobuf:"varint,10,opt,name=partition,proto3" json:"partition,omitempty"` // backfill: start of the partition
 	// live: position after this batch (the log may hold no frame at it); backfill: 1 on the last piece of an answer.
-	Last          uint64 `protobuf:"varint,11,opt,name=last,proto3" json:"last,omitempty"`
-	Blob          *Blob  `protobuf:"bytes,12,opt,name=blob,proto3" json:"blob,omitempty"` // attachments: one piece of content
+	Last uint64 `protobuf:"varint,11,opt,name=last,proto3" json:"last,omitempty"`
+	Blob *Blob  `protobuf:"bytes,12,opt,name=blob,proto3" json:"blob,omitempty"` // attachments: one piece of content
+	// events: items whose record's signature this site's border found wanting. A neighbour never sends it. The items stay in the
+	// ledger copy, are not applied, and go to quarantine.
+	Refusals      []*Refusal `protobuf:"bytes,13,rep,name=refusals,proto3" json:"refusals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1064,6 +1067,66 @@ func (x *Inbound) GetBlob() *Blob {
 	return nil
 }
 
+func (x *Inbound) GetRefusals() []*Refusal {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
+// Refusal says why one item of a batch is not applied.
+type Refusal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Violations    []*Violation           `protobuf:"bytes,2,rep,name=violations,proto3" json:"violations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Refusal) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Refusal) GetViolations() []*Violation {
+	if x != nil {
+		return x.Violations
+	}
+	return nil
+}
+
 // Blob is one piece of an attachment's content. Content goes through raft like everything else, so that
 // every replica has it; pieces are at most 256 KB.
 type Blob struct {
@@ -1078,7 +1141,7 @@ type Blob struct {
 
 func (x *Blob) Reset() {
 	*x = Blob{}
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[11]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1153,7 @@ func (x *Blob) String() string {
 func (*Blob) ProtoMessage() {}
 
 func (x *Blob) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[11]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1166,7 @@ func (x *Blob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Blob.ProtoReflect.Descriptor instead.
 func (*Blob) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{11}
+	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Blob) GetId() string {
@@ -1145,7 +1208,7 @@ type LiveFrame struct {
 
 func (x *LiveFrame) Reset() {
 	*x = LiveFrame{}
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[12]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1220,7 @@ func (x *LiveFrame) String() string {
 func (*LiveFrame) ProtoMessage() {}
 
 func (x *LiveFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[12]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1233,7 @@ func (x *LiveFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LiveFrame.ProtoReflect.Descriptor instead.
 func (*LiveFrame) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{12}
+	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LiveFrame) GetIndex() uint64 {
@@ -1199,7 +1262,7 @@ type SealedSeries struct {
 
 func (x *SealedSeries) Reset() {
 	*x = SealedSeries{}
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[13]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1274,7 @@ func (x *SealedSeries) String() string {
 func (*SealedSeries) ProtoMessage() {}
 
 func (x *SealedSeries) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[13]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1287,7 @@ func (x *SealedSeries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedSeries.ProtoReflect.Descriptor instead.
 func (*SealedSeries) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{13}
+	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SealedSeries) GetSeries() uint32 {
@@ -1265,7 +1328,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[14]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1340,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[14]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1353,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{14}
+	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Position) GetFrom() string {
@@ -1366,7 +1429,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[15]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1441,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_ledger_proto_msgTypes[15]
+	mi := &file_dusthub_v1_ledger_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1454,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{15}
+	return file_dusthub_v1_ledger_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Result) GetDuplicate() bool {
@@ -1528,7 +1591,7 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\aRefused\x126\n" +
 	"\n" +
 	"quarantine\x18\x01 \x01(\v2\x16.dusthub.v1.QuarantineR\n" +
-	"quarantine\"\x8e\x03\n" +
+	"quarantine\"\xbf\x03\n" +
 	"\aInbound\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +
@@ -1544,7 +1607,13 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\tpartition\x18\n" +
 	" \x01(\x03R\tpartition\x12\x12\n" +
 	"\x04last\x18\v \x01(\x04R\x04last\x12$\n" +
-	"\x04blob\x18\f \x01(\v2\x10.dusthub.v1.BlobR\x04blob\"T\n" +
+	"\x04blob\x18\f \x01(\v2\x10.dusthub.v1.BlobR\x04blob\x12/\n" +
+	"\brefusals\x18\r \x03(\v2\x13.dusthub.v1.RefusalR\brefusals\"R\n" +
+	"\aRefusal\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x125\n" +
+	"\n" +
+	"violations\x18\x02 \x03(\v2\x15.dusthub.v1.ViolationR\n" +
+	"violations\"T\n" +
 	"\x04Blob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05piece\x18\x02 \x01(\rR\x05piece\x12\x12\n" +
@@ -1594,7 +1663,7 @@ func file_dusthub_v1_ledger_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_ledger_proto_rawDescData
 }
 
-var file_dusthub_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_dusthub_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_dusthub_v1_ledger_proto_goTypes = []any{
 	(*Entry)(nil),        // 0: dusthub.v1.Entry
 	(*Item)(nil),         // 1: dusthub.v1.Item
@@ -1607,17 +1676,18 @@ var file_dusthub_v1_ledger_proto_goTypes = []any{
 	(*Heard)(nil),        // 8: dusthub.v1.Heard
 	(*Refused)(nil),      // 9: dusthub.v1.Refused
 	(*Inbound)(nil),      // 10: dusthub.v1.Inbound
-	(*Blob)(nil),         // 11: dusthub.v1.Blob
-	(*LiveFrame)(nil),    // 12: dusthub.v1.LiveFrame
-	(*SealedSeries)(nil), // 13: dusthub.v1.SealedSeries
-	(*Position)(nil),     // 14: dusthub.v1.Position
-	(*Result)(nil),       // 15: dusthub.v1.Result
-	(Scope)(0),           // 16: dusthub.v1.Scope
-	(*Quarantine)(nil),   // 17: dusthub.v1.Quarantine
-	(*Violation)(nil),    // 18: dusthub.v1.Violation
+	(*Refusal)(nil),      // 11: dusthub.v1.Refusal
+	(*Blob)(nil),         // 12: dusthub.v1.Blob
+	(*LiveFrame)(nil),    // 13: dusthub.v1.LiveFrame
+	(*SealedSeries)(nil), // 14: dusthub.v1.SealedSeries
+	(*Position)(nil),     // 15: dusthub.v1.Position
+	(*Result)(nil),       // 16: dusthub.v1.Result
+	(Scope)(0),           // 17: dusthub.v1.Scope
+	(*Quarantine)(nil),   // 18: dusthub.v1.Quarantine
+	(*Violation)(nil),    // 19: dusthub.v1.Violation
 }
 var file_dusthub_v1_ledger_proto_depIdxs = []int32{
-	16, // 0: dusthub.v1.Entry.scope:type_name -> dusthub.v1.Scope
+	17, // 0: dusthub.v1.Entry.scope:type_name -> dusthub.v1.Scope
 	4,  // 1: dusthub.v1.Command.put:type_name -> dusthub.v1.Put
 	6,  // 2: dusthub.v1.Command.act:type_name -> dusthub.v1.Act
 	7,  // 3: dusthub.v1.Command.tick:type_name -> dusthub.v1.Tick
@@ -1625,20 +1695,22 @@ var file_dusthub_v1_ledger_proto_depIdxs = []int32{
 	2,  // 5: dusthub.v1.Command.checkpoint:type_name -> dusthub.v1.Checkpoint
 	10, // 6: dusthub.v1.Command.inbound:type_name -> dusthub.v1.Inbound
 	9,  // 7: dusthub.v1.Command.refused:type_name -> dusthub.v1.Refused
-	11, // 8: dusthub.v1.Command.blob:type_name -> dusthub.v1.Blob
+	12, // 8: dusthub.v1.Command.blob:type_name -> dusthub.v1.Blob
 	5,  // 9: dusthub.v1.Put.changes:type_name -> dusthub.v1.Change
-	17, // 10: dusthub.v1.Refused.quarantine:type_name -> dusthub.v1.Quarantine
+	18, // 10: dusthub.v1.Refused.quarantine:type_name -> dusthub.v1.Quarantine
 	1,  // 11: dusthub.v1.Inbound.items:type_name -> dusthub.v1.Item
 	2,  // 12: dusthub.v1.Inbound.checkpoint:type_name -> dusthub.v1.Checkpoint
-	12, // 13: dusthub.v1.Inbound.frames:type_name -> dusthub.v1.LiveFrame
-	13, // 14: dusthub.v1.Inbound.sealed:type_name -> dusthub.v1.SealedSeries
-	11, // 15: dusthub.v1.Inbound.blob:type_name -> dusthub.v1.Blob
-	18, // 16: dusthub.v1.Result.violations:type_name -> dusthub.v1.Violation
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 13: dusthub.v1.Inbound.frames:type_name -> dusthub.v1.LiveFrame
+	14, // 14: dusthub.v1.Inbound.sealed:type_name -> dusthub.v1.SealedSeries
+	12, // 15: dusthub.v1.Inbound.blob:type_name -> dusthub.v1.Blob
+	11, // 16: dusthub.v1.Inbound.refusals:type_name -> dusthub.v1.Refusal
+	19, // 17: dusthub.v1.Refusal.violations:type_name -> dusthub.v1.Violation
+	19, // 18: dusthub.v1.Result.violations:type_name -> dusthub.v1.Violation
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_ledger_proto_init() }
@@ -1669,7 +1741,7 @@ func file_dusthub_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_ledger_proto_rawDesc), len(file_dusthub_v1_ledger_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

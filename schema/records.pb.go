@@ -2019,7 +2019,9 @@ type RiskResult struct {
 	ManagementMilli int64     `protobuf:"varint,10,opt,name=management_milli,json=managementMilli,proto3" json:"management_milli,omitempty"`
 	Floor           string    `protobuf:"bytes,11,opt,name=floor,proto3" json:"floor,omitempty"` // F1..F8 that lifted the level, or empty
 	Factors         []*Factor `protobuf:"bytes,12,rep,name=factors,proto3" json:"factors,omitempty"`
-	Cause           string    `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	Cause           string    `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`                                // first, up, down, floor, index, model, hourly
+	CauseText       string    `protobuf:"bytes,14,opt,name=cause_text,json=causeText,proto3" json:"cause_text,omitempty"`       // names the factor that moved most
+	CauseFactor     string    `protobuf:"bytes,15,opt,name=cause_factor,json=causeFactor,proto3" json:"cause_factor,omitempty"` // its code
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2145,6 +2147,20 @@ func (x *RiskResult) GetCause() string {
 	return ""
 }
 
+func (x *RiskResult) GetCauseText() string {
+	if x != nil {
+		return x.CauseText
+	}
+	return ""
+}
+
+func (x *RiskResult) GetCauseFactor() string {
+	if x != nil {
+		return x.CauseFactor
+	}
+	return ""
+}
+
 // Hazard is a major hidden danger (重大事故隐患) that base data show, from when it was found until the data show it no longer.
 type Hazard struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2257,6 +2273,8 @@ type Factor struct {
 	ContributionMilli int64                  `protobuf:"varint,6,opt,name=contribution_milli,json=contributionMilli,proto3" json:"contribution_milli,omitempty"`
 	Clause            string                 `protobuf:"bytes,7,opt,name=clause,proto3" json:"clause,omitempty"`
 	Evidence          []string               `protobuf:"bytes,8,rep,name=evidence,proto3" json:"evidence,omitempty"` // alarm ids, metric codes
+	Source            string                 `protobuf:"bytes,9,opt,name=source,proto3" json:"source,omitempty"`
+	Confidence        string                 `protobuf:"bytes,10,opt,name=confidence,proto3" json:"confidence,omitempty"` // F, GK-hi, GK-med, GK-low, P, D
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -2345,6 +2363,20 @@ func (x *Factor) GetEvidence() []string {
 		return x.Evidence
 	}
 	return nil
+}
+
+func (x *Factor) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Factor) GetConfidence() string {
+	if x != nil {
+		return x.Confidence
+	}
+	return ""
 }
 
 // Warning is made when a plant's risk level jumps up; it closes when it is fed back and the level is down again.
@@ -4676,7 +4708,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x05cause\x18\x06 \x01(\tB\f\xd2\xf3\x18\b\n" +
 	"\x06原因R\x05cause\x12.\n" +
 	"\vattachments\x18\a \x03(\tB\f\xd2\xf3\x18\b\n" +
-	"\x06附件R\vattachments\"\xde\x06\n" +
+	"\x06附件R\vattachments\"\xce\a\n" +
 	"\n" +
 	"RiskResult\x12&\n" +
 	"\x02id\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
@@ -4708,8 +4740,13 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\afactors\x18\f \x03(\v2\x12.dusthub.v1.FactorB\x18\xd2\xf3\x18\x14\n" +
 	"\f指数构成\x12\x04diveR\afactors\x12(\n" +
 	"\x05cause\x18\r \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
-	"\f变化原因R\x05cause:A\xca\xf3\x18=\n" +
-	"\x12风险研判结果\x10\x04\x18\x01\"\x02id*\x0fenterprise,time2\x0eF1.2 F2.3 F3.4\"\x94\x04\n" +
+	"\f变化原因R\x05cause\x121\n" +
+	"\n" +
+	"cause_text\x18\x0e \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
+	"\f变化说明R\tcauseText\x12;\n" +
+	"\fcause_factor\x18\x0f \x01(\tB\x18\xd2\xf3\x18\x14\n" +
+	"\x12变化最大因子R\vcauseFactor:A\xca\xf3\x18=\n" +
+	"\x12风险研判结果\x10\x04\x18\x01\"\x02id*\x0fenterprise,time2\x0eF1.2 F2.3 F3.4\"\xb3\x04\n" +
 	"\x06Hazard\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06编号\x12\x0frequired,max=64R\x02id\x126\n" +
@@ -4722,15 +4759,15 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\bevidence\x18\x04 \x03(\tB\f\xd2\xf3\x18\b\n" +
 	"\x06依据R\bevidence\x126\n" +
 	"\x05found\x18\x05 \x01(\x03B \xd2\xf3\x18\x1c\n" +
-	"\f发现时间\x12\brequired\x1a\x02msR\x05found\x126\n" +
-	"\x03due\x18\x06 \x01(\x03B$\xd2\xf3\x18 \n" +
-	"\f整改期限\x1a\x02ms\"\f[P]: 30 daysR\x03due\x12&\n" +
+	"\f发现时间\x12\brequired\x1a\x02msR\x05found\x12U\n" +
+	"\x03due\x18\x06 \x01(\x03BC\xd2\xf3\x18?\n" +
+	"\f整改期限\x1a\x02ms\"+hazards.due of the risk model; [P]: 30 daysR\x03due\x12&\n" +
 	"\aoverdue\x18\a \x01(\bB\f\xd2\xf3\x18\b\n" +
 	"\x06超期R\aoverdue\x12.\n" +
 	"\x06closed\x18\b \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f消除时间\x1a\x02msR\x06closed:}\xca\xf3\x18y\n" +
 	"\x12重大事故隐患\x10\x04\x18\x01\"\x02id*\x10enterprise,found*\n" +
-	"code,found2=应急管理部令第10号 第十一条; 第6号 第十二条\"\xfe\x02\n" +
+	"code,found2=应急管理部令第10号 第十一条; 第6号 第十二条\"\xd5\x03\n" +
 	"\x06Factor\x12*\n" +
 	"\x04code\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
 	"\x06因子\x12\brequiredR\x04code\x12 \n" +
@@ -4748,7 +4785,14 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06clause\x18\a \x01(\tB\f\xd2\xf3\x18\b\n" +
 	"\x06条款R\x06clause\x12(\n" +
 	"\bevidence\x18\b \x03(\tB\f\xd2\xf3\x18\b\n" +
-	"\x06依据R\bevidence\"\xf9\b\n" +
+	"\x06依据R\bevidence\x12$\n" +
+	"\x06source\x18\t \x01(\tB\f\xd2\xf3\x18\b\n" +
+	"\x06出处R\x06source\x12/\n" +
+	"\n" +
+	"confidence\x18\n" +
+	" \x01(\tB\x0f\xd2\xf3\x18\v\n" +
+	"\t可信度R\n" +
+	"confidence\"\xf9\b\n" +
 	"\aWarning\x123\n" +
 	"\x02id\x18\x01 \x01(\tB#\xd2\xf3\x18\x1f\n" +
 	"\f预警编号\x12\x0frequired,max=64R\x02id\x126\n" +

@@ -25,6 +25,7 @@ type cli struct {
 	Collect     collectCmd     `cmd:"" help:"Run an edge gateway: poll controllers over Modbus TCP, or replay recorded readings, and send them to a site."`
 	Verify      verifyCmd      `cmd:"" help:"Compare what two sites hold of one site's ledger and samples, and name the differences."`
 	Conformance conformanceCmd `cmd:"" help:"Audit a site, of this program or another: does it follow the federation protocol?"`
+	Model       modelCmd       `cmd:"" help:"Check, sign and verify risk model documents."`
 	Config      configCmd      `cmd:"" help:"Look at a site's configuration."`
 	Version     versionCmd     `cmd:"" help:"Print the program's and the schema's version."`
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dusthub/crypto/chain"
+	"dusthub/crypto/publish"
 	"dusthub/crypto/tlcp"
 	"dusthub/federation"
 	"dusthub/node"
@@ -283,11 +284,15 @@ func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Fe
 
 func (s *site) portals(ctx context.Context, links *federation.Federation) error {
 	n, cfg := s.node, s.node.Config()
-	p, err := portal.New(portal.Options{
+	opt := portal.Options{
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
 		Backend: n, Keys: n.Keys(), Federation: func() any { return links.Status() }, Replicas: s.replicas, Model: n.Model, Verify: s.signed,
-		Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
-	})
+		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
+	}
+	if cfg.Parent.Site == "" {
+		opt.Publish = s.publish
+	}
+	p, err := portal.New(opt)
 	if err != nil {
 		return err
 	}
@@ -315,4 +320,16 @@ func (s *site) signed(c *schema.Checkpoint) error {
 	}
 	msg := chain.CheckpointMessage(c.GetOrigin(), c.GetEpoch(), c.GetSeq(), chain.Digest(c.GetDigest()), c.GetTime())
 	return s.node.Identity().Pool().VerifyBySite(c.GetCertificate(), c.GetOrigin(), msg, c.GetSignature(), time.UnixMilli(c.GetTime()))
+}
+
+// publish signs a risk model as this site.
+func (s *site) publish(version string, document []byte) (certificate, signature []byte, err error) {
+	signed, err := publish.Sign(s.node.Identity(), version, document)
+	return signed.Certificate, signed.Signature, err
+}
+
+// signedModel checks a published risk model's signature.
+func (s *site) signedModel(m *schema.RiskModel) error {
+	signed := publish.Signed{Certificate: m.GetCertificate(), Signature: m.GetSignature()}
+	return publish.Verify(s.node.Identity().Pool(), m.GetPublisher(), m.GetVersion(), m.GetDocument(), signed, time.UnixMilli(m.GetPublished()))
 }

@@ -28,8 +28,8 @@ func (p *plant) compile(expression string) (*formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile %q: %w", expression, err)
 	}
-	f := &formula{program: program, values: make([]float64, len(program.Metrics()))}
-	for _, name := range program.Metrics() {
+	f := &formula{program: program, values: make([]float64, len(program.Names()))}
+	for _, name := range program.Names() {
 		f.points = append(f.points, p.named(name))
 	}
 	return f, nil

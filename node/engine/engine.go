@@ -16,6 +16,7 @@ type Config struct {
 	Site         string // id
 	Level        string // ministry, province
 	Region       string // GB/T 2260; a province keeps plants of its own region only
+	Parent       string // site above; empty at the root, which publishes risk models
 	LiveWithin   int64  // ms: older samples are back-fill and never alarm, 10 min (domain 2.4)
 	Partition    int64  // ms: length of a partition of samples, 2 h
 	Grace        int64  // ms: how long after its end a partition seals, 10 min
@@ -47,8 +48,7 @@ const (
 	hour   = 60 * minute
 	day    = 24 * hour
 
-	sweepEvery = 5 * minute // every plant is evaluated (domain 6.2)
-	seenLimit  = 10000      // command ids remembered
+	seenLimit = 10000 // command ids remembered
 )
 
 // Engine holds what judging needs to remember. One goroutine uses it.
@@ -72,6 +72,9 @@ type Engine struct {
 	role    string   // of the put under way, empty: the site
 	reason  string   // of the put under way
 	touched []*plant // plants whose inputs it changed, in order
+
+	scratch     risk.Snapshot // of the plant under judgement
+	evaluations uint64        // since the start, of plants
 }
 
 // New makes an engine that knows nothing yet.
@@ -251,24 +254,10 @@ func (e *Engine) Observe(origin, typ, key string, rec schema.Record, now int64) 
 	case *schema.SpotCheckAnswer:
 		e.answered(r)
 	case *schema.RiskModel:
+		e.know(r)
 		e.install(r)
 	}
 	return e.finish()
-}
-
-// install puts a risk model in force; one that does not parse was refused where it was published and is ignored here.
-func (e *Engine) install(r *schema.RiskModel) {
-	if !r.GetActive() {
-		return
-	}
-	m, err := risk.Parse(r.GetDocument())
-	if err != nil {
-		return
-	}
-	e.model, e.st.Model = m, r
-	for _, code := range e.codes {
-		e.touch(e.plants[code])
-	}
 }
 
 // insert puts v into a list sorted by key, in place of the one with its key.

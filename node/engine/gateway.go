@@ -145,12 +145,12 @@ func (g *gateway) onlineRate(now int64) float64 {
 func (p *plant) offlineFor(now int64) int64 {
 	shortest := int64(-1)
 	for _, g := range p.gateways {
-		if g.st.GetFirst() == 0 {
+		if g.st.GetFirst() == 0 || g.st.GetGateway().GetDisabled() {
 			continue
 		}
 		away := int64(0)
 		if g.st.GetState() == stateOffline {
-			away = now - g.st.GetSince()
+			away = now - g.st.GetHeard()
 		}
 		if shortest < 0 || away < shortest {
 			shortest = away

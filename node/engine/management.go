@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"dusthub/node/engine/risk"
@@ -11,19 +10,12 @@ import (
 )
 
 const (
-	shift           = 8 * hour // 每班: 00, 08 and 16 o'clock Beijing time
-	beijing         = 8 * hour
-	cleaningGrace   = 2 * hour // a check-in counts until so long after its slot (domain 11)
-	cleaningWindow  = 7 * day
-	cleaningMemory  = 8 * day
-	missedShifts    = 3 // F8
-	onlineGood      = 0.98
-	onlineBad       = 0.80
-	perOverdueL1    = 20
-	perOverdueL2    = 40
-	perOverdueReply = 50
-	perHazard       = 50
-	full            = 100
+	shift          = 8 * hour // 每班: 00, 08 and 16 o'clock Beijing time
+	beijing        = 8 * hour
+	cleaningGrace  = 2 * hour // a check-in counts until so long after its slot (domain 11)
+	cleaningWindow = 7 * day
+	cleaningMemory = 8 * day
+	full           = 100
 )
 
 // keepPlan starts the clock of a cleaning plan.
@@ -89,237 +81,220 @@ func slots(w *schema.PlanWatch, now int64) (due, done, missed int) {
 	return due, done, missed
 }
 
-// management scores M1..M6 (domain 6.2).
-func (e *Engine) management(p *plant) [6]risk.Score {
-	return [6]risk.Score{e.cleaning(p), p.disposal(), p.replies(), e.onlineScore(p), e.quality(p), p.hazardScore()}
+// cleaning is how a plant's cleaning stands: of all its plans, and of those of every shift how many of the newest slots in a row
+// were missed by the worst of them.
+type cleaning struct {
+	plans, due, done, missed int
+	worst                    string   // the plan that missed most
+	evidence                 []string // keys of the plans that are behind
 }
 
-func (e *Engine) cleaning(p *plant) risk.Score {
-	due, done, plans := 0, 0, 0
+// cleanings works out how cleaning stands now.
+func (e *Engine) cleanings(p *plant) {
+	c := cleaning{evidence: p.cleaning.evidence[:0]}
 	for _, w := range p.plans {
 		if w.GetPlan().GetDisabled() {
 			continue
 		}
-		plans++
-		d, ok, _ := slots(w, e.st.GetNow())
-		due, done = due+d, done+ok
+		c.plans++
+		due, done, missed := slots(w, e.st.GetNow())
+		c.due, c.done = c.due+due, c.done+done
+		if done < due {
+			c.evidence = append(c.evidence, "CleaningPlan/"+w.GetPlan().GetId())
+		}
+		if w.GetPlan().GetCycle() == "shift" && missed > c.missed {
+			c.missed, c.worst = missed, w.GetPlan().GetId()
+		}
 	}
+	p.cleaning = c
+}
+
+// management scores M1..M6 (domain 6.2).
+func (e *Engine) management(p *plant, words bool) [6]risk.Score {
+	out := [6]risk.Score{e.cleaningScore(p, words), e.disposal(p, words), e.replies(p, words), e.onlineScore(p, words), e.quality(p, words), e.hazardScore(p)}
+	return out
+}
+
+func (e *Engine) cleaningScore(p *plant, words bool) risk.Score {
+	c := &p.cleaning
 	switch {
-	case plans == 0:
+	case c.plans == 0:
 		return risk.Score{Value: full, Raw: "无清扫计划"}
-	case due == 0:
+	case c.due == 0:
 		return risk.Score{Raw: "尚无到期清扫"}
 	}
-	return risk.Score{Value: full * (1 - float64(done)/float64(due)), Raw: fmt.Sprintf("按时 %d/%d", done, due)}
+	out := risk.Score{Value: full * (1 - float64(c.done)/float64(c.due))}
+	if words {
+		out.Raw, out.Evidence = fmt.Sprintf("按时 %d/%d", c.done, c.due), append([]string(nil), c.evidence...)
+	}
+	return out
 }
 
 // disposal counts alarms past their deadline.
-func (p *plant) disposal() risk.Score {
-	var late [3]int
+func (e *Engine) disposal(p *plant, words bool) risk.Score {
+	general, grave := 0, 0
+	var out risk.Score
 	for _, a := range p.alarms {
-		if a.GetOverdue() {
-			late[a.GetLevel()]++
+		if !a.GetOverdue() || a.GetSuppressed() {
+			continue
+		}
+		if a.GetLevel() < 2 {
+			general++
+		} else {
+			grave++
+		}
+		if words {
+			out.Evidence = append(out.Evidence, a.GetId())
 		}
 	}
-	return risk.Score{Value: math.Min(full, float64(perOverdueL1*late[1]+perOverdueL2*late[2])), Raw: fmt.Sprintf("超期 一般 %d 严重 %d", late[1], late[2])}
+	out.Value = math.Min(full, e.model.Param("M2", "level1")*float64(general)+e.model.Param("M2", "level2")*float64(grave))
+	if words {
+		out.Raw = fmt.Sprintf("超期 一般 %d 严重 %d", general, grave)
+	}
+	return out
 }
 
-func (p *plant) replies() risk.Score {
+func (e *Engine) replies(p *plant, words bool) risk.Score {
 	late := 0
+	var out risk.Score
 	for _, w := range p.warnings {
-		if w.GetOverdue() {
-			late++
+		if !w.GetOverdue() {
+			continue
+		}
+		late++
+		if words {
+			out.Evidence = append(out.Evidence, w.GetId())
 		}
 	}
-	return risk.Score{Value: math.Min(full, float64(perOverdueReply*late)), Raw: fmt.Sprintf("超期 %d", late)}
+	out.Value = math.Min(full, e.model.Param("M3", "each")*float64(late))
+	if words {
+		out.Raw = fmt.Sprintf("超期 %d", late)
+	}
+	return out
 }
 
-func (e *Engine) onlineScore(p *plant) risk.Score {
+// onlineRate is the mean of a plant's gateways; 1 and false when there are none.
+func (p *plant) onlineRate(now int64) (float64, bool) {
 	rate, n := 0.0, 0
 	for _, g := range p.gateways {
 		if !g.st.GetGateway().GetDisabled() {
-			rate += g.onlineRate(e.st.GetNow())
+			rate += g.onlineRate(now)
 			n++
 		}
 	}
 	if n == 0 {
-		return risk.Score{Value: full, Raw: "未接入"}
+		return 1, false
 	}
-	rate /= float64(n)
-	score := (onlineGood - rate) / (onlineGood - onlineBad)
-	return risk.Score{Value: full * math.Max(0, math.Min(1, score)), Raw: fmt.Sprintf("%.1f %%", full*rate)}
+	return rate / float64(n), true
 }
 
-// quality is the share of points whose data are doubtful, and of base data that is missing, half each.
-func (e *Engine) quality(p *plant) risk.Score {
-	doubtful, n := 0, 0
-	for _, x := range p.points {
-		if x.st.GetMetric().GetDisabled() {
-			continue
-		}
-		n++
-		if x.doubtful() {
-			doubtful++
-		}
+func (e *Engine) onlineScore(p *plant, words bool) risk.Score {
+	rate, ok := p.onlineRate(e.st.GetNow())
+	if !ok {
+		return risk.Score{Value: full, Raw: "未接入"}
 	}
+	good, bad := e.model.Param("M4", "good"), e.model.Param("M4", "bad")
+	out := risk.Score{Value: full * math.Max(0, math.Min(1, (good-rate)/(good-bad)))}
+	if words {
+		out.Raw = fmt.Sprintf("%.1f %%", full*rate)
+	}
+	return out
+}
+
+// quality is the share of points whose data are doubtful, and of mandatory base data that is missing, half each (domain 11).
+func (e *Engine) quality(p *plant, words bool) risk.Score {
+	doubtful, n := e.doubtful(p)
 	share := 0.0
 	if n > 0 {
 		share = float64(doubtful) / float64(n)
 	}
-	ent := p.enterprise
-	missing := 0
-	fields := []bool{ent.GetAddress() != "", ent.GetLng() != 0, ent.GetLat() != 0, ent.GetSafetyHead() != "", ent.GetSafetyPhone() != "", ent.GetEmployees() > 0}
-	for _, there := range fields {
-		if !there {
-			missing++
+	out := risk.Score{Value: math.Min(full, full*(share+1-p.base.filled)/2)}
+	if words {
+		out.Raw = fmt.Sprintf("可疑测点 %d/%d 缺项 %d", doubtful, n, len(p.base.missing))
+		if len(p.base.missing) > 0 {
+			out.Raw += "：" + strings.Join(p.base.missing, "、")
 		}
-	}
-	return risk.Score{Value: full * (share + float64(missing)/float64(len(fields))) / 2, Raw: fmt.Sprintf("可疑测点 %d/%d 缺项 %d", doubtful, n, missing)}
-}
-
-// doubtful says whether a point is out of range, faulty, or alarms again and again (domain 11).
-func (x *point) doubtful() bool {
-	for _, r := range x.rules {
-		if r.op.instrument() && r.st.GetAlarm() != "" {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *plant) hazardScore() risk.Score {
-	found := p.hazards()
-	raw := "无"
-	if len(found) > 0 {
-		raw = strings.Join(found, " ")
-	}
-	return risk.Score{Value: math.Min(full, float64(perHazard*len(found))), Raw: raw}
-}
-
-// hazards are the 重大事故隐患 that base data show (应急管理部令第10号 art. 11). MH07, and what of MH08 to MH10 needs eyes, are
-// for an inspector to find.
-func (p *plant) hazards() []string {
-	found := map[string]bool{}
-	for _, w := range p.workshops {
-		found["MH01"] = found["MH01"] || w.GetBuilding() == "multi_nonframe" || w.GetGatheringPlaces()
-	}
-	for _, s := range p.systems {
-		kinds := map[string]bool{}
-		for _, d := range s.GetDusts() {
-			c, _ := schema.DustOf(d)
-			kinds[c.Category] = true
-		}
-		light, wood := kinds["1"], kinds["3"]
-		found["MH02"] = found["MH02"] || len(kinds) > 1 || s.GetSharedWithGas() || s.GetCrossFireZone()
-		found["MH05"] = found["MH05"] || s.GetSettlingChamber() || s.GetMasonryDuct()
-		spark := true
-		for _, c := range p.collectors {
-			if c.GetSystem() != s.GetCode() {
-				continue
+		for _, x := range p.points {
+			if !x.st.GetMetric().GetDisabled() && e.doubts(x) {
+				out.Evidence = append(out.Evidence, codeOfPoint(x))
 			}
-			spark = spark && c.GetSparkDevice()
-			if wet(c) {
-				continue
-			}
-			found["MH03"] = found["MH03"] || !protects(c.GetMeasures())
-			found["MH06"] = found["MH06"] || (light || wood) && !c.GetLockGasDevice()
-			found["MH08"] = found["MH08"] || wood && s.GetProcess() == "砂光" && !c.GetSparkDevice()
-		}
-		found["MH04"] = found["MH04"] || s.GetMode() == "positive" && (light || !spark)
-	}
-	var out []string
-	for _, code := range []string{"MH01", "MH02", "MH03", "MH04", "MH05", "MH06", "MH08"} {
-		if found[code] {
-			out = append(out, code)
 		}
 	}
 	return out
 }
 
-// protects says whether one of 泄爆, 惰化, 抑爆 is there; isolation alone is not enough (GB 15577-2018 7.1.3).
-func protects(measures []string) bool {
-	for _, m := range measures {
-		switch m {
-		case "venting", "flameless_venting", "inerting", "suppression":
-			return true
-		}
-	}
-	return false
-}
-
-// Kinds of metrics the floor rules F1 and F3 look at (domain 6.2).
-var (
-	f1Kinds      = []string{"T01", "S01", "Q01", "L01", "F01"}
-	barrierKinds = []string{"T01", "P01", "K01", "S01", "L01", "F01", "Q01"}
-)
-
-// floors lists the floor rules that hold now (domain 6.2).
-func (e *Engine) floors(p *plant) []risk.Held {
-	var out []risk.Held
-	hold := func(code string, evidence ...string) { out = append(out, risk.Held{Code: code, Evidence: evidence}) }
-	f1, _ := e.model.Floor("F1")
-	grave := map[string]string{} // system and kind of alarms that are grave and active
-	var order []string
-	for _, a := range p.alarms {
-		if a.GetSuppressed() {
-			continue
-		}
-		open := a.GetStage() == stageRaised || a.GetStage() == stageAcknowledged
-		if (a.GetKind() == "B01" || a.GetKind() == "E01") && (open || a.GetCondition() == active) {
-			hold("F2", a.GetId())
-		}
-		if a.GetLevel() < 2 {
-			continue
-		}
-		if open && e.st.GetNow()-a.GetRaised() >= f1.After.Ms() && slices.Contains(f1Kinds, a.GetKind()) {
-			hold("F1", a.GetId())
-		}
-		if a.GetCondition() == active && slices.Contains(barrierKinds, a.GetKind()) {
-			if other, ok := grave[a.GetSystem()]; ok && other != a.GetKind() {
-				hold("F3", a.GetId())
-			}
-			grave[a.GetSystem()] = a.GetKind()
-			order = append(order, a.GetKind())
-		}
-	}
-	for _, kind := range order {
-		switch {
-		case kind == "Q01":
-			hold("F5")
-		case kind == "S01" && !p.quenched():
-			hold("F4")
-		}
-	}
-	return append(out, e.slowFloors(p)...)
-}
-
-// quenched says whether a spark extinguisher has acted.
-func (p *plant) quenched() bool {
+func (e *Engine) doubtful(p *plant) (doubtful, n int) {
 	for _, x := range p.points {
-		if x.st.GetMetric().GetKind() == "S02" && x.st.GetLast() == 1 {
+		if x.st.GetMetric().GetDisabled() {
+			continue
+		}
+		n++
+		if e.doubts(x) {
+			doubtful++
+		}
+	}
+	return doubtful, n
+}
+
+// doubts says whether a point is out of range, faulty, stuck, or alarms again and again by the model's figures (domain 11).
+func (e *Engine) doubts(x *point) bool {
+	for i := range x.rules {
+		if r := &x.rules[i]; r.op.instrument() && r.op != tooOften && r.st.GetAlarm() != "" {
 			return true
 		}
 	}
-	return false
+	raised := x.st.GetRaised()
+	if len(raised) == 0 {
+		return false
+	}
+	now := e.st.GetNow()
+	return float64(len(recent(raised, now-hour))) >= e.model.Param("M5", "hour") || float64(len(recent(raised, now-day))) >= e.model.Param("M5", "day")
 }
 
-// slowFloors are those that do not come from an alarm.
-func (e *Engine) slowFloors(p *plant) []risk.Held {
-	var out []risk.Held
-	if found := p.hazards(); len(found) > 0 {
-		out = append(out, risk.Held{Code: "F6", Evidence: found})
-	}
-	if f7, ok := e.model.Floor("F7"); ok && p.running() && !p.shelved && p.offlineFor(e.st.GetNow()) > f7.After.Ms() {
-		out = append(out, risk.Held{Code: "F7"})
-	}
-	for _, w := range p.plans {
-		if w.GetPlan().GetCycle() != "shift" || w.GetPlan().GetDisabled() {
-			continue
+// filled is the share of mandatory base data that is there, and what is not (domain 11, 完整性: twice the weight for what the
+// judgement rests on).
+func (p *plant) filled() (share float64, missing []string) {
+	there, all := 0, 0
+	add := func(weight int, ok bool, name string) {
+		all += weight
+		if ok {
+			there += weight
+		} else {
+			missing = append(missing, name)
 		}
-		if _, _, missed := slots(w, e.st.GetNow()); missed >= missedShifts {
-			out = append(out, risk.Held{Code: "F8", Evidence: []string{w.GetPlan().GetId()}})
-			break
+	}
+	e := p.enterprise
+	add(2, e.GetUscc() != "", "统一社会信用代码")
+	add(2, e.GetRegion() != "", "行政区划")
+	add(2, e.GetDustWorkers() > 0, "涉粉作业人数")
+	add(2, len(e.GetDusts()) > 0, "粉尘种类")
+	add(1, e.GetAddress() != "", "地址")
+	add(1, e.GetLng() != 0, "经度")
+	add(1, e.GetLat() != 0, "纬度")
+	add(1, e.GetSafetyHead() != "", "安全负责人")
+	add(1, e.GetSafetyPhone() != "", "安全负责人电话")
+	add(1, e.GetEmployees() > 0, "从业人数")
+	for _, c := range p.collectors {
+		add(2, c.GetType() != "", c.GetCode()+"类型")
+	}
+	for _, x := range p.points {
+		if m := x.st.GetMetric(); x.kind.Class == "required" && !m.GetDisabled() {
+			add(2, m.GetLimits() != nil, m.GetCode()+"限值")
 		}
+	}
+	return float64(there) / float64(all), missing
+}
+
+func (e *Engine) hazardScore(p *plant) risk.Score {
+	out := risk.Score{Value: math.Min(full, e.model.Param("M6", "major")*float64(len(p.hazards))), Raw: "无"}
+	for i, h := range p.hazards {
+		if i == 0 {
+			out.Raw = ""
+		} else {
+			out.Raw += " "
+		}
+		out.Raw += h.GetCode()
+		out.Evidence = append(out.Evidence, h.GetId())
 	}
 	return out
 }

@@ -27,7 +27,10 @@ type plant struct {
 	combined   []*combined
 	former     []*schema.Former
 	memory     []*schema.Remembered
+	hazards    []*schema.Hazard // not closed, by code
 
+	base       base
+	cleaning   cleaning
 	risk       *schema.RiskResult // as last written
 	level      string
 	levelSince int64

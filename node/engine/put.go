@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"dusthub/node/engine/risk"
 	"dusthub/schema"
 
 	"google.golang.org/protobuf/proto"
@@ -146,9 +145,7 @@ func (e *Engine) own(subject string, rec schema.Record) {
 			e.refuse(subject, "stage", "life_cycle", r.GetStage(), "a new spot check, issued by this site")
 		}
 	case *schema.RiskModel:
-		if _, err := risk.Parse(r.GetDocument()); err != nil {
-			e.refuse(subject, "document", "model", err.Error(), "a risk model document")
-		}
+		e.publishable(subject, r)
 	}
 }
 
@@ -199,7 +196,7 @@ func (e *Engine) keep(rec schema.Record, to string) {
 	}
 	e.keys[key] = code
 	if p != nil {
-		e.touch(p)
+		e.changed(p)
 	}
 	e.out.Keys = append(e.out.Keys, schema.KeyOf(rec))
 	e.writeTo(rec, to)
@@ -222,7 +219,7 @@ func (e *Engine) keepOther(rec schema.Record, to string) {
 			to = "*"
 		}
 		if m, ok := rec.(*schema.RiskModel); ok {
-			e.install(m)
+			e.publish(m, to)
 		}
 	}
 	e.writeTo(rec, to)
@@ -378,7 +375,7 @@ func (e *Engine) delete(typ, key string) {
 			}
 		}
 		if typ != "Enterprise" {
-			e.touch(p)
+			e.changed(p)
 		}
 		delete(e.keys, typ+"/"+key)
 	}

@@ -43,7 +43,7 @@ func (e *Engine) MarshalState() ([]byte, error) {
 func (p *plant) state() *schema.PlantState {
 	st := &schema.PlantState{
 		Enterprise: p.enterprise, Workshops: p.workshops, Systems: p.systems, Collectors: p.collectors, Cameras: p.cameras, Plans: p.plans,
-		Alarms: p.alarms, Warnings: p.warnings, Former: p.former, Memory: p.memory, Risk: p.risk, Level: p.level, LevelSince: p.levelSince, LowSince: p.lowSince,
+		Alarms: p.alarms, Warnings: p.warnings, Former: p.former, Memory: p.memory, Hazards: p.hazards, Risk: p.risk, Level: p.level, LevelSince: p.levelSince, LowSince: p.lowSince,
 	}
 	for _, g := range p.gateways {
 		st.Gateways = append(st.Gateways, g.st)
@@ -76,11 +76,9 @@ func (e *Engine) UnmarshalState(b []byte) error {
 	st.Plants, st.Users, st.Issued, st.Received = nil, nil, nil, nil
 	e.reset(st)
 	if doc := st.GetModel().GetDocument(); len(doc) > 0 {
-		m, err := risk.Parse(doc)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrState, err)
+		if m, err := risk.Parse(doc); err == nil { // one that an older program took and this one does not gives way to the configured one
+			e.model = m
 		}
-		e.model = m
 	}
 	for _, login := range users {
 		e.users[login] = true
@@ -108,7 +106,7 @@ func (e *Engine) restore(st *schema.PlantState) {
 	p := &plant{
 		code: st.GetEnterprise().GetCode(), enterprise: st.GetEnterprise(), workshops: st.GetWorkshops(), systems: st.GetSystems(),
 		collectors: st.GetCollectors(), cameras: st.GetCameras(), plans: st.GetPlans(), alarms: st.GetAlarms(), warnings: st.GetWarnings(), former: st.GetFormer(),
-		memory: st.GetMemory(), risk: st.GetRisk(), level: st.GetLevel(), levelSince: st.GetLevelSince(), lowSince: st.GetLowSince(),
+		memory: st.GetMemory(), hazards: st.GetHazards(), risk: st.GetRisk(), level: st.GetLevel(), levelSince: st.GetLevelSince(), lowSince: st.GetLowSince(),
 	}
 	for _, g := range st.GetGateways() {
 		p.gateways = append(p.gateways, &gateway{st: g, plant: p})

@@ -3,7 +3,7 @@ package engine
 // tick lets time pass: gateways fall silent, conditions last, shelves end, deadlines run out, levels come down, partitions end.
 func (e *Engine) tick() {
 	now := e.st.GetNow()
-	sweep := now-e.st.GetSwept() >= sweepEvery
+	sweep := now-e.st.GetSwept() >= e.model.Cadence.Sweep.Ms()
 	if sweep {
 		e.st.Swept = now
 	}

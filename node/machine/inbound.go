@@ -131,6 +131,9 @@ func (t *turn) item(in *schema.Inbound, seq uint64, item *schema.Item) error {
 	e := &schema.Entry{}
 	rec, vs := t.read(in, seq, raw, e)
 	if len(vs) == 0 {
+		vs = refusedAt(in, seq)
+	}
+	if len(vs) == 0 {
 		var err error
 		if vs, err = t.ownership(in, seq, e); err != nil {
 			return err
@@ -153,6 +156,16 @@ func (t *turn) item(in *schema.Inbound, seq uint64, item *schema.Item) error {
 		return err
 	}
 	return t.effects(t.engine.Observe(in.GetOrigin(), e.GetType(), e.GetKey(), rec, t.now))
+}
+
+// refusedAt is what the border said of an item.
+func refusedAt(in *schema.Inbound, seq uint64) []*schema.Violation {
+	for _, r := range in.GetRefusals() {
+		if r.GetSeq() == seq {
+			return r.GetViolations()
+		}
+	}
+	return nil
 }
 
 func (t *turn) keepItem(in *schema.Inbound, seq uint64, item *schema.Item, e *schema.Entry, rec schema.Record) error {

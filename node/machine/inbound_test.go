@@ -221,3 +221,26 @@ func TestEventsAreToldAfterTheCommit(t *testing.T) {
 		t.Error("epoch", s.store.Epoch())
 	}
 }
+
+// TestRefusedByTheBorder: an item the border found wanting stays in the ledger copy, is no row, and goes to quarantine.
+func TestRefusedByTheBorder(t *testing.T) {
+	s, n := pair(t, child)
+	good, bad := camera(1, plants.All()[4].Code), camera(2, plants.All()[4].Code)
+	n.own(t, start, plant(plants.All()[4])[0], "")
+	n.own(t, start, good, "")
+	n.own(t, start, bad, "")
+	cmd := n.events(t, 1, 10, everything)
+	cmd.GetInbound().Refusals = []*schema.Refusal{{Seq: 3, Violations: []*schema.Violation{{Rule: "signature"}}}}
+	if res := s.at(t, start, cmd); len(res.GetViolations()) > 0 {
+		t.Fatal(res.GetViolations())
+	}
+	head, _ := s.store.Head(child)
+	theirs, _ := n.store.Head(child)
+	_, applied, err := s.store.Get("Camera", good.GetGbId())
+	must(t, err)
+	_, refused, err := s.store.Get("Camera", bad.GetGbId())
+	must(t, err)
+	if head != theirs || !applied || refused || s.refusals(t)["signature"] != child {
+		t.Errorf("ledger %+v, theirs %+v, good applied %t, bad applied %t, quarantine %v", head, theirs, applied, refused, s.refusals(t))
+	}
+}

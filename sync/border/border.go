@@ -75,12 +75,17 @@ func (b *Border) Check(ctx context.Context, from Neighbour, in *schema.Inbound) 
 	if in.GetEpoch() == 0 {
 		return fmt.Errorf("%w: no epoch", ErrMalformed)
 	}
+	in.Refusals = nil // this site's own to say
 	if err := only(in); err != nil {
 		return err
 	}
 	switch in.GetLane() {
 	case lane.Events:
-		return b.events(ctx, in)
+		if err := b.events(ctx, in); err != nil {
+			return err
+		}
+		b.models(in)
+		return nil
 	case lane.Live:
 		return b.live(from, in)
 	case lane.Backfill:

@@ -28,7 +28,7 @@ func TestHolds(t *testing.T) {
 			continue
 		}
 		if got, ok := p.Holds(c.of); !ok || got != c.want {
-			t.Errorf("%s with %v %v: %t, %t", c.expression, p.Metrics(), c.of, got, ok)
+			t.Errorf("%s with %v %v: %t, %t", c.expression, p.Names(), c.of, got, ok)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func TestCostly(t *testing.T) {
 func TestPlace(t *testing.T) {
 	for expression, at := range map[string][2]int{"C001T0101 > 1 &&\n  X > 2": {2, 3}, "C001T0101 > 1 &&\n)": {2, 1}, "C001T0101 + 1": {0, 0}} {
 		var e *Error
-		if _, err := Compile(expression, known); !errors.As(err, &e) || e.Line != at[0] || e.Column != at[1] {
+		if _, err := Compile(expression, known); !errors.As(err, &e) || len(e.Issues) != 1 || e.Issues[0].Line != at[0] || e.Issues[0].Column != at[1] {
 			t.Errorf("%q: %v, wanted line %d column %d", expression, err, at[0], at[1])
 		}
 	}
@@ -103,7 +103,7 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, expression string) {
 		p, err := Compile(expression, known)
 		if err == nil {
-			p.Holds(make([]float64, len(p.Metrics())))
+			p.Holds(make([]float64, len(p.Names())))
 		}
 	})
 }

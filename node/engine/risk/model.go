@@ -3,11 +3,8 @@
 package risk
 
 import (
-	"bytes"
 	_ "embed"
-	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -19,9 +16,10 @@ import (
 //go:embed dust-risk-1.0.yaml
 var shipped []byte
 
-// Model is a risk model document, checked.
+// Model is a risk model document, checked. It is not changed after Parse.
 type Model struct {
 	Version string `yaml:"version"`
+	Title   string
 	Weights struct{ Inherent, Dynamic, Management float64 }
 	Bands   struct{ Red, Orange, Yellow float64 } // lower bounds of R
 	Fall    Fall
@@ -29,16 +27,39 @@ type Model struct {
 		HalfLife Duration `yaml:"half_life"`
 	} `yaml:"memory"`
 	Blend    struct{ Worst, Mean float64 }
+	Cadence  Cadence
 	Inherent []Factor
 	// Criticality of a signal's kind, 0..1; LINK is the connection itself.
 	Criticality map[string]float64
 	Scores      struct{ Near, Level1, Level2, Fault, Offline float64 }
 	Near        float64 // share of the first limit within which a value counts as near it
 	Stopped     []string
-	Management  []Factor
-	Floors      []Floor
-	Feedback    map[string]Duration // by level: until when a warning must be fed back
-	Receivers   map[string][]string
+	// Dynamic are further factors of D, of the plant as a whole: each is one more signal, of its own criticality.
+	Dynamic    []Factor
+	Management []Factor
+	Floors     []Floor
+	Hazards    Hazards
+	Warn       Warn
+	Feedback   map[string]Duration // by level: until when a warning must be fed back
+	Receivers  map[string][]string
+	// Sources say where numbers come from, by the beginning of their path, such as "weights" or "inherent.H1.inputs.kst".
+	Sources map[string]Source
+
+	document []byte
+	numbers  []Number
+	params   map[string]map[string]float64 // of management factors, with defaults
+}
+
+// Source says where something comes from, and how far it can be trusted: F found in a public source, GK-hi, GK-med and
+// GK-low general knowledge, P proposed, D derived.
+type Source struct{ Source, Clause, Confidence string }
+
+// Number is one number of a document with its path and where it comes from.
+type Number struct {
+	Path string
+	Text string // as the document has it
+	Line int
+	Source
 }
 
 // Fall is how a level comes down: one at a time, when the index was below the band by the margin, and no floor held, for After; and not before Dwell.
@@ -48,22 +69,55 @@ type Fall struct {
 	Dwell  Duration
 }
 
-// Factor is one weighted factor; its score is the largest of its inputs'.
+// Cadence is how often a plant is judged though nothing happened, and when a judgement is kept.
+type Cadence struct {
+	Sweep    Duration
+	Snapshot Duration
+	Change   float64 // of the index
+}
+
+// Hazards are the figures by which major hidden dangers are found and dealt with.
+type Hazards struct {
+	Due        Duration // from found until it must be gone
+	Completion float64  // MH10: cleaning done below this share counts as not implemented
+	Slots      int      // when so many were due
+}
+
+// Warn says which rise of the level makes a warning.
+type Warn struct {
+	MinJump int `yaml:"min_jump"` // levels
+}
+
+// Factor is one weighted factor. Its score is the largest of its inputs', or its expression's; M1 to M6 are scored by
+// the engine when they have neither.
 type Factor struct {
-	Code, Name string
-	Weight     float64
-	Clause     string
-	Confidence string
-	Inputs     []Input
+	Code, Name  string
+	Weight      float64 // of inherent and management factors, of 100
+	Criticality float64 // of dynamic factors, 0..1
+	Clause      string
+	Source      string
+	Confidence  string
+	Inputs      []Input
+	// When and Score are expressions over the variables of Variables; a factor whose When does not hold scores 0. Unknown is
+	// the score where Score cannot be told.
+	When, Score string
+	Unknown     float64
+	// Monotonic says of variables of Score how the score moves with them: increasing, decreasing or none.
+	Monotonic map[string]string
+	Params    map[string]float64
+
+	when, score *program
+	builtin     int // index of the management score, -1: none
 }
 
 // Input makes a score of one input: by code, or by steps of a number.
 type Input struct {
-	Of      string
-	Codes   map[string]float64
-	Steps   []Step
-	Beyond  float64
-	Unknown float64
+	Of        string
+	Monotonic string // how the score moves with a number: increasing, decreasing or none
+	Codes     map[string]float64
+	Steps     []Step
+	Beyond    float64
+	Unknown   float64
 }
 
 // Step gives a score to numbers below, or up to and including, a bound.
@@ -73,10 +127,33 @@ type Step struct {
 	Score float64
 }
 
-// Floor is a rule below which the level may not lie, whatever the index says.
+func (s Step) bound() float64 {
+	switch {
+	case s.Below != nil:
+		return *s.Below
+	case s.Upto != nil:
+		return *s.Upto
+	}
+	return 0
+}
+
+// Floor is a rule below which the level may not lie, whatever the index says. F1 to F8 are known to the engine; any floor
+// may say by an expression when it holds instead.
 type Floor struct {
-	Code, Level, Text, Clause string
-	After                     Duration
+	Code, Level, Text, Clause, Source, Confidence string
+	After                                         Duration
+	Kinds                                         []string // of metrics it looks at
+	Shifts                                        int      // F8
+	Graver                                        *Graver
+	When                                          string
+
+	when *program
+}
+
+// Graver is the level a floor rises to: after a time (F7), or when a deadline has passed (F6).
+type Graver struct {
+	Level string
+	After Duration
 }
 
 // Duration is a time.Duration written "30m".
@@ -89,14 +166,11 @@ func (d Duration) Ms() int64 { return d.Milliseconds() }
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil || v < 0 {
-		return fmt.Errorf("line %d: %q is no duration such as 30m", n.Line, n.Value)
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is no duration such as 30m", n.Line, n.Value)}}
 	}
 	d.Duration = v
 	return nil
 }
-
-// ErrModel says that a document is not a model; the error names line and reason.
-var ErrModel = errors.New("risk: bad model")
 
 // Shipped is DUST-RISK-1.0.
 func Shipped() *Model {
@@ -110,83 +184,43 @@ func Shipped() *Model {
 // Demonstration is the shipped model with its times shortened, so that what takes half an hour is seen within seconds.
 // Its version says so.
 func Demonstration() *Model {
-	m := Shipped()
-	m.Version += "+demo"
-	m.Memory.HalfLife.Duration = 20 * time.Second
-	m.Fall.After.Duration, m.Fall.Dwell.Duration = 5*time.Second, 3*time.Second
-	for i := range m.Floors {
-		if m.Floors[i].Code == "F1" {
-			m.Floors[i].After.Duration = time.Minute
-		}
+	m, err := Parse([]byte(strings.NewReplacer(
+		"version: DUST-RISK-1.0", "version: DUST-RISK-1.0+demo",
+		"after: 30m, dwell: 10m", "after: 5s, dwell: 3s",
+		"half_life: 30m", "half_life: 20s",
+		"after: 10m, kinds:", "after: 1m, kinds:",
+	).Replace(string(shipped))))
+	if err != nil {
+		panic(fmt.Sprintf("risk: the demonstration's model: %v", err)) // part of the program, tested
 	}
 	return m
 }
 
-// Parse reads and checks a model document. Errors: ErrModel with line and reason.
-func Parse(document []byte) (*Model, error) {
-	m := &Model{}
-	d := yaml.NewDecoder(bytes.NewReader(document))
-	d.KnownFields(true)
-	if err := d.Decode(m); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrModel, err)
+// Document is the text the model was read from. It must not be changed.
+func (m *Model) Document() []byte { return m.document }
+
+// Numbers are all numbers of the document in its order, each with where it comes from.
+func (m *Model) Numbers() []Number { return m.numbers }
+
+// SourceOf is where the number or section at a path comes from: what the document says of the longest beginning of the path.
+func (m *Model) SourceOf(path string) Source {
+	for {
+		if s, ok := m.Sources[path]; ok {
+			return s
+		}
+		i := strings.LastIndexByte(path, '.')
+		if i < 0 {
+			return Source{}
+		}
+		path = path[:i]
 	}
-	if bad := m.check(); len(bad) > 0 {
-		return nil, fmt.Errorf("%w: %s", ErrModel, strings.Join(bad, "; "))
-	}
-	return m, nil
 }
 
-func (m *Model) check() []string {
-	var bad []string
-	need := func(ok bool, format string, args ...any) {
-		if !ok {
-			bad = append(bad, fmt.Sprintf(format, args...))
-		}
-	}
-	const tolerance = 1e-9
-	need(m.Version != "", "version is missing")
-	need(math.Abs(m.Weights.Inherent+m.Weights.Dynamic+m.Weights.Management-1) < tolerance, "weights do not add up to 1")
-	need(math.Abs(m.Blend.Worst+m.Blend.Mean-1) < tolerance, "blend does not add up to 1")
-	need(m.Bands.Yellow < m.Bands.Orange && m.Bands.Orange < m.Bands.Red && m.Bands.Yellow > 0 && m.Bands.Red <= 100, "bands do not rise within 0 to 100")
-	need(m.Memory.HalfLife.Duration > 0, "memory.half_life must be above 0")
-	for name, list := range map[string][]Factor{"inherent": m.Inherent, "management": m.Management} {
-		sum := 0.0
-		for _, f := range list {
-			sum += f.Weight
-			need(f.Weight >= 0 && f.Code != "", "%s factor %q has no code or a negative weight", name, f.Code)
-			need(name == "management" || len(f.Inputs) > 0, "factor %s has no input", f.Code)
-			for _, in := range f.Inputs {
-				need(inherentInputs[in.Of], "factor %s: unknown input %q", f.Code, in.Of)
-				need(len(in.Codes) > 0 != (len(in.Steps) > 0), "factor %s: input %s needs codes or steps", f.Code, in.Of)
-				for _, s := range in.Steps {
-					need((s.Below == nil) != (s.Upto == nil), "factor %s: a step of %s needs below or upto", f.Code, in.Of)
-				}
-			}
-		}
-		need(math.Abs(sum-100) < tolerance, "%s weights add up to %v, not 100", name, sum)
-	}
-	for i, f := range m.Management {
-		need(i < len(managementCodes) && f.Code == managementCodes[i], "management factors must be %v in order", managementCodes)
-	}
-	need(len(m.Management) == len(managementCodes), "management factors must be %v in order", managementCodes)
-	for kind, k := range m.Criticality {
-		_, known := schema.MetricKind(kind)
-		need(known || kind == Link, "criticality of unknown metric kind %q", kind)
-		need(k >= 0 && k <= 1, "criticality of %s is not within 0 to 1", kind)
-	}
-	for _, f := range m.Floors {
-		need(Rank(f.Level) > 0, "floor %s has no level above blue", f.Code)
-	}
-	return bad
-}
+// Param is a figure of a management factor, such as Param("M2", "level1").
+func (m *Model) Param(factor, name string) float64 { return m.params[factor][name] }
 
 // Link is the pseudo-kind of the connection to a gateway.
 const Link = "LINK"
-
-var (
-	managementCodes = []string{"M1", "M2", "M3", "M4", "M5", "M6"}
-	inherentInputs  = map[string]bool{"grade": true, "kst": true, "mie": true, "workers": true, "category": true, "building": true, "systems": true, "measures": true}
-)
 
 // Rank orders levels: blue 0, yellow 1, orange 2, red 3.
 func Rank(level string) int {
@@ -234,10 +268,27 @@ func (m *Model) LowerBound(level string) float64 {
 
 // Floor is the rule of that code; false when the model has none.
 func (m *Model) Floor(code string) (Floor, bool) {
-	for _, f := range m.Floors {
-		if f.Code == code {
-			return f, true
+	for i := range m.Floors {
+		if m.Floors[i].Code == code {
+			return m.Floors[i], true
 		}
 	}
 	return Floor{}, false
+}
+
+// Expressive says whether the model computes anything by expressions, so that a snapshot needs Figures.
+func (m *Model) Expressive() bool {
+	for _, list := range [][]Factor{m.Dynamic, m.Management} {
+		for i := range list {
+			if list[i].when != nil || list[i].score != nil {
+				return true
+			}
+		}
+	}
+	for i := range m.Floors {
+		if m.Floors[i].when != nil {
+			return true
+		}
+	}
+	return false
 }
