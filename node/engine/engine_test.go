@@ -334,12 +334,40 @@ func TestGatewayFallsSilentAndComesBack(t *testing.T) {
 			states = append(states, s.GetState())
 		}
 	}
-	if len(states) != 1 || states[0] != stateOffline || len(w.alarms()) != 2 || w.alarms()[0].GetRule() != "no_data" || w.alarms()[1].GetGateway() != "" {
+	if len(states) != 1 || states[0] != stateOffline || len(w.alarms()) != 1 || w.alarms()[0].GetRule() != "no_data" || w.alarms()[0].GetGateway() == "" {
 		t.Fatalf("states %v alarms %v", states, w.alarms())
 	}
 	eff := w.read(t01, 30)
-	if s := ofType[*schema.GatewayState](eff); len(s) != 1 || s[0].GetState() != stateOnline || w.alarms()[0].GetCondition() != returned || w.alarms()[1].GetCondition() != returned {
+	if s := ofType[*schema.GatewayState](eff); len(s) != 1 || s[0].GetState() != stateOnline || w.alarms()[0].GetCondition() != returned {
 		t.Fatalf("after readings: %v %v", s, w.alarms())
+	}
+}
+
+// TestPlantFallsSilent: when the last of several gateways is lost, that is told of the plant as well.
+func TestPlantFallsSilent(t *testing.T) {
+	w := newWorld(t, Config{OfflineAfter: 20_000})
+	second := code + "C001T0102"
+	m := limited(t01, &schema.Limits{})
+	m.Code, m.Gateway = second, code+"G02"
+	w.put(&schema.Gateway{Code: code + "G02", Enterprise: code, Door: "http"})
+	w.put(m)
+	w.read(second, 30)
+	for range 15 {
+		w.read(t01, 30)
+		w.tick(1000)
+	}
+	if got := w.alarms(); len(got) != 1 || got[0].GetGateway() != code+"G02" {
+		t.Fatalf("one of two lost: %v", got)
+	}
+	for range 30 {
+		w.tick(1000)
+	}
+	if got := w.alarms(); len(got) != 3 || got[1].GetGateway() != code+"G01" || got[2].GetGateway() != "" || got[2].GetRule() != noData {
+		t.Fatalf("both lost: %v", got)
+	}
+	w.read(t01, 30)
+	if got := w.alarms(); got[0].GetCondition() != active || got[1].GetCondition() != returned || got[2].GetCondition() != returned {
+		t.Fatalf("one is back: %v", got)
 	}
 }
 

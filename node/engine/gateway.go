@@ -109,7 +109,7 @@ func (e *Engine) listen(p *plant) {
 			e.alarmOf(p, g.code(), sourceLost)
 		}
 	}
-	if known > 0 && offline == known {
+	if known > 1 && offline == known { // of a plant with one gateway its own alarm says it all
 		e.alarmOf(p, "", noData)
 	}
 }

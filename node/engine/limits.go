@@ -101,6 +101,7 @@ func (e *Engine) checkLimits(subject string, r *schema.Metric) {
 		if r.GetPeriodS() > m.GetPeriodS() {
 			relaxed = append(relaxed, relaxation{"period_s", fmt.Sprint(r.GetPeriodS()), fmt.Sprint(m.GetPeriodS())})
 		}
+		relaxed = append(relaxed, ranges(m, r)...)
 	case e.role == "plant_manager" && r.GetLimits() != nil:
 		limits, list := p.defaults(r)
 		all, _ := compare(limits, r.GetLimits())
@@ -112,11 +113,26 @@ func (e *Engine) checkLimits(subject string, r *schema.Metric) {
 	}
 	for _, x := range relaxed {
 		field := "limits." + x.field
-		if x.field == "disabled" || x.field == "period_s" {
+		if slices.Contains(ofMetric, x.field) {
 			field = x.field
 		}
 		e.refuse(subject, field, "relax", x.got, "no laxer than "+x.was+", or a regulator")
 	}
+}
+
+// ofMetric are the fields that relax without being limits.
+var ofMetric = []string{"disabled", "period_s", "range_lo", "range_hi"}
+
+// ranges are the changed ends of a sensor's range. A wider range tells fewer values from faults, and beyond a narrower one a value is
+// taken for a fault and no limit is judged: either way less is watched.
+func ranges(was, now *schema.Metric) (out []relaxation) {
+	if was.GetRangeLo() != now.GetRangeLo() {
+		out = append(out, relaxation{"range_lo", fmt.Sprint(now.GetRangeLo()), fmt.Sprint(was.GetRangeLo())})
+	}
+	if was.GetRangeHi() != now.GetRangeHi() {
+		out = append(out, relaxation{"range_hi", fmt.Sprint(now.GetRangeHi()), fmt.Sprint(was.GetRangeHi())})
+	}
+	return out
 }
 
 // point finds a metric's point; nil when there is none.
@@ -162,7 +178,7 @@ func (e *Engine) auditLimits(old, r *schema.Metric) {
 	if old != nil {
 		relaxed, tightened := compare(old.GetLimits(), r.GetLimits())
 		switch {
-		case len(relaxed) > 0 || r.GetDisabled() && !old.GetDisabled():
+		case len(relaxed) > 0 || r.GetDisabled() && !old.GetDisabled() || len(ranges(old, r)) > 0:
 			result = "relaxed"
 		case tightened || old.GetDisabled() && !r.GetDisabled():
 			result = "tightened"
@@ -192,6 +208,7 @@ func limitsText(m *schema.Metric) string {
 			parts = append(parts, fmt.Sprintf("%s=%s", fd.Name(), valueText(l.Get(fd))))
 		}
 	}
+	parts = append(parts, fmt.Sprintf("range=%g..%g", m.GetRangeLo(), m.GetRangeHi()))
 	if m.GetDisabled() {
 		parts = append(parts, "disabled=true")
 	}
