@@ -99,7 +99,9 @@ var accesses = []Access{
 
 	{ID: "spot-checks", Method: http.MethodGet, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Spot checks, newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "spot-check-issue", Method: http.MethodPost, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Send a spot check to a plant", Portals: onlyR, Roles: regulators, Filters: true},
-	{ID: "spot-check-close", Method: http.MethodPost, Path: "/api/v1/spot-checks/{id}/close", Tag: "spot checks", Summary: "Close a spot check", Portals: onlyR, Roles: regulators, scope: recordScope("SpotCheck", "id")},
+	{ID: "spot-check-draw", Method: http.MethodPost, Path: "/api/v1/spot-checks/draw", Tag: "spot checks", Summary: "Draw plants and inspectors at random, by a seed that is kept, and send each plant a spot check", Portals: onlyR, Roles: regulators, Filters: true},
+	{ID: "spot-check", Method: http.MethodGet, Path: "/api/v1/spot-checks/{id}", Tag: "spot checks", Summary: "One spot check", Portals: both, Roles: everybody, scope: recordScope("SpotCheck", "id")},
+	{ID: "spot-check-action", Method: http.MethodPost, Path: "/api/v1/spot-checks/{id}/actions", Tag: "spot checks", Summary: "A regulator's step in a spot check: a finding, an order to rectify, sent back, closed", Portals: onlyR, Roles: regulators, scope: recordScope("SpotCheck", "id")},
 	{ID: "spot-check-answer", Method: http.MethodPost, Path: "/api/v1/spot-checks/{id}/answer", Tag: "spot checks", Summary: "Answer a spot check", Portals: onlyE, Roles: plant, scope: recordScope("SpotCheck", "id")},
 	{ID: "cleaning", Method: http.MethodGet, Path: "/api/v1/cleaning", Tag: "cleaning", Summary: "Cleaning plans and check-ins of a plant", Portals: both, Roles: everybody, Filters: true},
 	{ID: "cleaning-record", Method: http.MethodPost, Path: "/api/v1/cleaning/records", Tag: "cleaning", Summary: "Check a cleaning in", Portals: onlyE, Roles: plant},
@@ -258,7 +260,7 @@ var steps = map[string]map[string][]string{
 		"acknowledge": plant, "dispose": plant, "feed_back": {plantManager},
 		"close": regulators, "reject": regulators, "false_alarm": regulators,
 	},
-	"Warning":   {"dispose": plant, "feed_back": {plantManager}, "accept": regulators},
-	"SpotCheck": {"close": regulators},
+	"Warning":   {"dispose": plant, "feed_back": {plantManager}, "accept": regulators, "reject": regulators},
+	"SpotCheck": {"find": regulators, "order": regulators, "reject": regulators, "close": regulators},
 	"Shelf":     {"approve": regulators, "refuse": regulators, "end": slices.Concat(regulators, managers)},
 }

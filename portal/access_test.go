@@ -51,7 +51,7 @@ func TestEveryRouteHasAnAccess(t *testing.T) {
 // route fills an access's path in with things of a plant.
 func route(a Access, plant string) string {
 	id := map[string]string{
-		"alarm": "AL-" + plant, "alarm-action": "AL-" + plant, "warning": "W-" + plant, "warning-action": "W-" + plant, "spot-check-close": "S-" + plant,
+		"alarm": "AL-" + plant, "alarm-action": "AL-" + plant, "warning": "W-" + plant, "warning-action": "W-" + plant, "spot-check": "S-" + plant, "spot-check-action": "S-" + plant,
 		"spot-check-answer": "S-" + plant, "shelf": plant + "-H", "shelf-action": plant + "-H", "rule-delete": plant + "-C", "attachment": strings.Repeat("ab", 26) + plant,
 	}[a.ID]
 	code := plant

@@ -187,7 +187,7 @@ type idInput struct {
 type actionInput struct {
 	ID   string `path:"id" maxLength:"128"`
 	Body struct {
-		Action      string   `json:"action" maxLength:"32" doc:"Alarm: acknowledge, dispose, feed_back, close, reject, false_alarm. Warning: dispose, feed_back, accept"`
+		Action      string   `json:"action" maxLength:"32" doc:"Alarm: acknowledge, dispose, feed_back, close, reject, false_alarm. Warning: dispose, feed_back, accept, reject"`
 		Text        string   `json:"text,omitempty" maxLength:"2000"`
 		Cause       string   `json:"cause,omitempty" maxLength:"32" doc:"table cause"`
 		Attachments []string `json:"attachments,omitempty" maxItems:"9"`

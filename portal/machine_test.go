@@ -218,7 +218,24 @@ func (s *site) management() {
 	if check.SpotCheck.GetStage() != "answered" || len(check.Answers) != 1 {
 		t.Errorf("answered: %+v", check)
 	}
-	s.must(Regulator, "js01", http.MethodPost, "/api/v1/spot-checks/"+check.SpotCheck.GetId()+"/close", object{"text": "合格"})
+	path := "/api/v1/spot-checks/" + check.SpotCheck.GetId()
+	for _, step := range []object{
+		{"action": "find", "text": "除尘器未泄爆", "clause": "GB 15577-2018 7.1.3", "grave": true}, {"action": "order", "text": "三日内整改", "due": s.now().UnixMilli() + 3_600_000},
+	} {
+		s.must(Regulator, "js01", http.MethodPost, path+"/actions", step)
+	}
+	s.must(Enterprise, "m0001", http.MethodPost, path+"/answer", object{"text": "已加装泄爆片"})
+	s.must(Regulator, "js01", http.MethodPost, path+"/actions", object{"action": "close", "text": "合格"})
+	s.must(Enterprise, "m0001", http.MethodGet, path, nil).into(t, &check)
+	if f := check.SpotCheck.GetFindings(); check.SpotCheck.GetStage() != "closed" || len(check.Answers) != 2 || len(f) != 1 || !f[0].GetGrave() || check.SpotCheck.GetOrder() != "三日内整改" {
+		t.Errorf("rectified: %+v", check)
+	}
+	var drawn DrawView
+	s.must(Regulator, "js01", http.MethodPost, "/api/v1/spot-checks/draw", object{"count": 1, "title": "双随机抽查", "seed": "20261124", "inspectors": []string{"甲", "乙", "丙"}}).into(t, &drawn)
+	s.must(Regulator, "js01", http.MethodGet, "/api/v1/spot-checks/"+drawn.Drawn[0].SpotCheck, nil).into(t, &check)
+	if d := check.SpotCheck.GetDraw(); d.GetSeed() != "20261124" || d.GetPool() != int32(drawn.Pool) || d.GetPlace() != 1 || len(check.SpotCheck.GetInspectors()) != 2 {
+		t.Errorf("drawn: %+v %+v", drawn, check)
+	}
 	var photo schema.Attachment
 	s.must(Enterprise, "m0001", http.MethodPost, "/api/v1/attachments", picture(t)).into(t, &photo)
 	now := s.now().UnixMilli()

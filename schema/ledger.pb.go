@@ -699,12 +699,15 @@ type Act struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"` // "Alarm", "Warning", "SpotCheck", "Shelf"
 	Key           string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"` // acknowledge, dispose, feed_back, close, reject, false_alarm; of a shelf: approve, refuse, end
+	Action        string                 `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"` // acknowledge, dispose, feed_back, close, reject, false_alarm; of a shelf: approve, refuse, end; of a spot check: find, order, reject, close
 	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
 	Cause         string                 `protobuf:"bytes,5,opt,name=cause,proto3" json:"cause,omitempty"` // cause code (domain 5.2)
 	Attachments   []string               `protobuf:"bytes,6,rep,name=attachments,proto3" json:"attachments,omitempty"`
 	ActorName     string                 `protobuf:"bytes,7,opt,name=actor_name,json=actorName,proto3" json:"actor_name,omitempty"`
-	Role          string                 `protobuf:"bytes,8,opt,name=role,proto3" json:"role,omitempty"` // role of the actor, as checked by the portal
+	Role          string                 `protobuf:"bytes,8,opt,name=role,proto3" json:"role,omitempty"`      // role of the actor, as checked by the portal
+	Due           int64                  `protobuf:"varint,9,opt,name=due,proto3" json:"due,omitempty"`       // ms: of an order to rectify
+	Clause        string                 `protobuf:"bytes,10,opt,name=clause,proto3" json:"clause,omitempty"` // of a finding
+	Grave         bool                   `protobuf:"varint,11,opt,name=grave,proto3" json:"grave,omitempty"`  // of a finding: a major hidden danger
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -793,6 +796,27 @@ func (x *Act) GetRole() string {
 		return x.Role
 	}
 	return ""
+}
+
+func (x *Act) GetDue() int64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *Act) GetClause() string {
+	if x != nil {
+		return x.Clause
+	}
+	return ""
+}
+
+func (x *Act) GetGrave() bool {
+	if x != nil {
+		return x.Grave
+	}
+	return false
 }
 
 // Tick is the clock, as the leader's cron says it.
@@ -1572,7 +1596,7 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\tR\x03key\x12\x18\n" +
 	"\adeleted\x18\x04 \x01(\bR\adeleted\x12\x0e\n" +
 	"\x02to\x18\x05 \x01(\tR\x02to\x12\x16\n" +
-	"\x06create\x18\x06 \x01(\bR\x06create\"\xc2\x01\n" +
+	"\x06create\x18\x06 \x01(\bR\x06create\"\x82\x02\n" +
 	"\x03Act\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +
@@ -1582,7 +1606,11 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\vattachments\x18\x06 \x03(\tR\vattachments\x12\x1d\n" +
 	"\n" +
 	"actor_name\x18\a \x01(\tR\tactorName\x12\x12\n" +
-	"\x04role\x18\b \x01(\tR\x04role\"\x06\n" +
+	"\x04role\x18\b \x01(\tR\x04role\x12\x10\n" +
+	"\x03due\x18\t \x01(\x03R\x03due\x12\x16\n" +
+	"\x06clause\x18\n" +
+	" \x01(\tR\x06clause\x12\x14\n" +
+	"\x05grave\x18\v \x01(\bR\x05grave\"\x06\n" +
 	"\x04Tick\"B\n" +
 	"\x05Heard\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x12\x1f\n" +

@@ -2400,6 +2400,7 @@ type Warning struct {
 	Steps         []*Step                `protobuf:"bytes,16,rep,name=steps,proto3" json:"steps,omitempty"`
 	Calls         int32                  `protobuf:"varint,17,opt,name=calls,proto3" json:"calls,omitempty"`
 	RemindDue     int64                  `protobuf:"varint,30,opt,name=remind_due,json=remindDue,proto3" json:"remind_due,omitempty"`
+	Accepted      int64                  `protobuf:"varint,31,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2556,6 +2557,13 @@ func (x *Warning) GetCalls() int32 {
 func (x *Warning) GetRemindDue() int64 {
 	if x != nil {
 		return x.RemindDue
+	}
+	return 0
+}
+
+func (x *Warning) GetAccepted() int64 {
+	if x != nil {
+		return x.Accepted
 	}
 	return 0
 }
@@ -2780,17 +2788,24 @@ func (x *CleaningRecord) GetNote() string {
 
 // SpotCheck is an on-line spot check (在线抽查) a regulator sends to a plant. It belongs to the site that issued it.
 type SpotCheck struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Enterprise    string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
-	Title         string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
-	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
-	Issued        int64                  `protobuf:"varint,5,opt,name=issued,proto3" json:"issued,omitempty"`
-	Due           int64                  `protobuf:"varint,6,opt,name=due,proto3" json:"due,omitempty"`
-	Issuer        string                 `protobuf:"bytes,7,opt,name=issuer,proto3" json:"issuer,omitempty"`
-	IssuerSite    string                 `protobuf:"bytes,8,opt,name=issuer_site,json=issuerSite,proto3" json:"issuer_site,omitempty"`
-	Stage         string                 `protobuf:"bytes,9,opt,name=stage,proto3" json:"stage,omitempty"`
-	Steps         []*Step                `protobuf:"bytes,10,rep,name=steps,proto3" json:"steps,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Enterprise string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Title      string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	Text       string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Issued     int64                  `protobuf:"varint,5,opt,name=issued,proto3" json:"issued,omitempty"`
+	Due        int64                  `protobuf:"varint,6,opt,name=due,proto3" json:"due,omitempty"`
+	Issuer     string                 `protobuf:"bytes,7,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	IssuerSite string                 `protobuf:"bytes,8,opt,name=issuer_site,json=issuerSite,proto3" json:"issuer_site,omitempty"`
+	// issued -> answered -> closed; findings lead to an order: -> ordered -> rectified -> closed, or back to ordered.
+	Stage         string     `protobuf:"bytes,9,opt,name=stage,proto3" json:"stage,omitempty"`
+	Steps         []*Step    `protobuf:"bytes,10,rep,name=steps,proto3" json:"steps,omitempty"`
+	Findings      []*Finding `protobuf:"bytes,11,rep,name=findings,proto3" json:"findings,omitempty"`
+	Order         string     `protobuf:"bytes,12,opt,name=order,proto3" json:"order,omitempty"`
+	Ordered       int64      `protobuf:"varint,13,opt,name=ordered,proto3" json:"ordered,omitempty"`
+	RectifyDue    int64      `protobuf:"varint,14,opt,name=rectify_due,json=rectifyDue,proto3" json:"rectify_due,omitempty"`
+	Draw          *Draw      `protobuf:"bytes,15,opt,name=draw,proto3" json:"draw,omitempty"`
+	Inspectors    []string   `protobuf:"bytes,16,rep,name=inspectors,proto3" json:"inspectors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2895,6 +2910,226 @@ func (x *SpotCheck) GetSteps() []*Step {
 	return nil
 }
 
+func (x *SpotCheck) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *SpotCheck) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *SpotCheck) GetOrdered() int64 {
+	if x != nil {
+		return x.Ordered
+	}
+	return 0
+}
+
+func (x *SpotCheck) GetRectifyDue() int64 {
+	if x != nil {
+		return x.RectifyDue
+	}
+	return 0
+}
+
+func (x *SpotCheck) GetDraw() *Draw {
+	if x != nil {
+		return x.Draw
+	}
+	return nil
+}
+
+func (x *SpotCheck) GetInspectors() []string {
+	if x != nil {
+		return x.Inspectors
+	}
+	return nil
+}
+
+// Finding is something a regulator found wrong in a spot check.
+type Finding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Clause        string                 `protobuf:"bytes,2,opt,name=clause,proto3" json:"clause,omitempty"`
+	Grave         bool                   `protobuf:"varint,3,opt,name=grave,proto3" json:"grave,omitempty"`
+	Attachments   []string               `protobuf:"bytes,4,rep,name=attachments,proto3" json:"attachments,omitempty"`
+	Actor         string                 `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	Time          int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Finding) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Finding) GetClause() string {
+	if x != nil {
+		return x.Clause
+	}
+	return ""
+}
+
+func (x *Finding) GetGrave() bool {
+	if x != nil {
+		return x.Grave
+	}
+	return false
+}
+
+func (x *Finding) GetAttachments() []string {
+	if x != nil {
+		return x.Attachments
+	}
+	return nil
+}
+
+func (x *Finding) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Finding) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+// Draw is how a plant came to be checked at random (双随机): who has the seed and the pool can draw again and finds the same.
+type Draw struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Seed          string                 `protobuf:"bytes,2,opt,name=seed,proto3" json:"seed,omitempty"`
+	Criteria      string                 `protobuf:"bytes,3,opt,name=criteria,proto3" json:"criteria,omitempty"`
+	Pool          int32                  `protobuf:"varint,4,opt,name=pool,proto3" json:"pool,omitempty"`
+	PoolDigest    string                 `protobuf:"bytes,5,opt,name=pool_digest,json=poolDigest,proto3" json:"pool_digest,omitempty"` // SM3 of the codes, sorted, a line each
+	Drawn         int32                  `protobuf:"varint,6,opt,name=drawn,proto3" json:"drawn,omitempty"`
+	Place         int32                  `protobuf:"varint,7,opt,name=place,proto3" json:"place,omitempty"` // from 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Draw) Reset() {
+	*x = Draw{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Draw) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Draw) ProtoMessage() {}
+
+func (x *Draw) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Draw.ProtoReflect.Descriptor instead.
+func (*Draw) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Draw) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Draw) GetSeed() string {
+	if x != nil {
+		return x.Seed
+	}
+	return ""
+}
+
+func (x *Draw) GetCriteria() string {
+	if x != nil {
+		return x.Criteria
+	}
+	return ""
+}
+
+func (x *Draw) GetPool() int32 {
+	if x != nil {
+		return x.Pool
+	}
+	return 0
+}
+
+func (x *Draw) GetPoolDigest() string {
+	if x != nil {
+		return x.PoolDigest
+	}
+	return ""
+}
+
+func (x *Draw) GetDrawn() int32 {
+	if x != nil {
+		return x.Drawn
+	}
+	return 0
+}
+
+func (x *Draw) GetPlace() int32 {
+	if x != nil {
+		return x.Place
+	}
+	return 0
+}
+
 // SpotCheckAnswer is a plant's answer to a spot check. It belongs to the plant's site and travels up.
 type SpotCheckAnswer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2911,7 +3146,7 @@ type SpotCheckAnswer struct {
 
 func (x *SpotCheckAnswer) Reset() {
 	*x = SpotCheckAnswer{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	mi := &file_dusthub_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2923,7 +3158,7 @@ func (x *SpotCheckAnswer) String() string {
 func (*SpotCheckAnswer) ProtoMessage() {}
 
 func (x *SpotCheckAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	mi := &file_dusthub_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2936,7 +3171,7 @@ func (x *SpotCheckAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpotCheckAnswer.ProtoReflect.Descriptor instead.
 func (*SpotCheckAnswer) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SpotCheckAnswer) GetId() string {
@@ -3004,7 +3239,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	mi := &file_dusthub_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3016,7 +3251,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	mi := &file_dusthub_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3029,7 +3264,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Attachment) GetId() string {
@@ -3097,7 +3332,7 @@ type Site struct {
 
 func (x *Site) Reset() {
 	*x = Site{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[25]
+	mi := &file_dusthub_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3344,7 @@ func (x *Site) String() string {
 func (*Site) ProtoMessage() {}
 
 func (x *Site) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[25]
+	mi := &file_dusthub_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3122,7 +3357,7 @@ func (x *Site) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Site.ProtoReflect.Descriptor instead.
 func (*Site) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Site) GetId() string {
@@ -3190,7 +3425,7 @@ type User struct {
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[26]
+	mi := &file_dusthub_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3202,7 +3437,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[26]
+	mi := &file_dusthub_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3215,7 +3450,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *User) GetLogin() string {
@@ -3281,7 +3516,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[27]
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3293,7 +3528,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[27]
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3306,7 +3541,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Session) GetId() string {
@@ -3364,7 +3599,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[28]
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3376,7 +3611,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[28]
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3389,7 +3624,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AuditEntry) GetId() string {
@@ -3480,7 +3715,7 @@ type RiskModel struct {
 
 func (x *RiskModel) Reset() {
 	*x = RiskModel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3492,7 +3727,7 @@ func (x *RiskModel) String() string {
 func (*RiskModel) ProtoMessage() {}
 
 func (x *RiskModel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3505,7 +3740,7 @@ func (x *RiskModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RiskModel.ProtoReflect.Descriptor instead.
 func (*RiskModel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RiskModel) GetVersion() string {
@@ -3582,7 +3817,7 @@ type ModelUse struct {
 
 func (x *ModelUse) Reset() {
 	*x = ModelUse{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3594,7 +3829,7 @@ func (x *ModelUse) String() string {
 func (*ModelUse) ProtoMessage() {}
 
 func (x *ModelUse) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3607,7 +3842,7 @@ func (x *ModelUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelUse.ProtoReflect.Descriptor instead.
 func (*ModelUse) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ModelUse) GetId() string {
@@ -3694,7 +3929,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3706,7 +3941,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3719,7 +3954,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Channel) GetId() string {
@@ -3815,7 +4050,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3827,7 +4062,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3840,7 +4075,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Delivery) GetId() string {
@@ -3953,7 +4188,7 @@ type CodeTable struct {
 
 func (x *CodeTable) Reset() {
 	*x = CodeTable{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[33]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3965,7 +4200,7 @@ func (x *CodeTable) String() string {
 func (*CodeTable) ProtoMessage() {}
 
 func (x *CodeTable) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[33]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3978,7 +4213,7 @@ func (x *CodeTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeTable.ProtoReflect.Descriptor instead.
 func (*CodeTable) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CodeTable) GetName() string {
@@ -4016,7 +4251,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[34]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4028,7 +4263,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[34]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4041,7 +4276,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{34}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Code) GetCode() string {
@@ -4096,7 +4331,7 @@ type Quarantine struct {
 
 func (x *Quarantine) Reset() {
 	*x = Quarantine{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[35]
+	mi := &file_dusthub_v1_records_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4108,7 +4343,7 @@ func (x *Quarantine) String() string {
 func (*Quarantine) ProtoMessage() {}
 
 func (x *Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[35]
+	mi := &file_dusthub_v1_records_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4121,7 +4356,7 @@ func (x *Quarantine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
 func (*Quarantine) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{35}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Quarantine) GetId() string {
@@ -4188,7 +4423,7 @@ type Violation struct {
 
 func (x *Violation) Reset() {
 	*x = Violation{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[36]
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4200,7 +4435,7 @@ func (x *Violation) String() string {
 func (*Violation) ProtoMessage() {}
 
 func (x *Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[36]
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4213,7 +4448,7 @@ func (x *Violation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Violation.ProtoReflect.Descriptor instead.
 func (*Violation) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{36}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Violation) GetRecord() string {
@@ -4792,7 +5027,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"confidence\x18\n" +
 	" \x01(\tB\x0f\xd2\xf3\x18\v\n" +
 	"\t可信度R\n" +
-	"confidence\"\xf9\b\n" +
+	"confidence\"\xb3\t\n" +
 	"\aWarning\x123\n" +
 	"\x02id\x18\x01 \x01(\tB#\xd2\xf3\x18\x1f\n" +
 	"\f预警编号\x12\x0frequired,max=64R\x02id\x126\n" +
@@ -4837,7 +5072,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f提醒次数\x12\x05gte=0\"\x0edomain 5.3 [P]R\x05calls\x12;\n" +
 	"\n" +
 	"remind_due\x18\x1e \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
-	"\x12下次提醒时间\x1a\x02msR\tremindDue:_\xca\xf3\x18[\n" +
+	"\x12下次提醒时间\x1a\x02msR\tremindDue\x128\n" +
+	"\baccepted\x18\x1f \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12反馈认可时间\x1a\x02msR\baccepted:_\xca\xf3\x18[\n" +
 	"\f风险预警\x10\x05\x18\x01\"\x02id*\x11enterprise,raised*\fstage,raised*\x06raised2\x1aF1.2 F2.3 F3.4, domain 5.3\"\xad\x04\n" +
 	"\fCleaningPlan\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
@@ -4886,7 +5123,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x04note\x18\n" +
 	" \x01(\tB\x15\xd2\xf3\x18\x11\n" +
 	"\x06备注\x12\amax=500R\x04note:<\xca\xf3\x188\n" +
-	"\f清扫记录\x10\x06\x18\x01\"\x02id*\x0fenterprise,time*\tplan,time2\x04F3.5\"\xd0\x04\n" +
+	"\f清扫记录\x10\x06\x18\x01\"\x02id*\x0fenterprise,time*\tplan,time2\x04F3.5\"\xcc\a\n" +
 	"\tSpotCheck\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06编号\x12\x0frequired,max=64R\x02id\x126\n" +
@@ -4906,13 +5143,57 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\t下发人R\x06issuer\x123\n" +
 	"\vissuer_site\x18\b \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
 	"\f下发单位R\n" +
-	"issuerSite\x12I\n" +
-	"\x05stage\x18\t \x01(\tB3\xd2\xf3\x18/\n" +
-	"\x06阶段\x12%required,oneof=issued answered closedR\x05stage\x124\n" +
+	"issuerSite\x12[\n" +
+	"\x05stage\x18\t \x01(\tBE\xd2\xf3\x18A\n" +
+	"\x06阶段\x127required,oneof=issued answered ordered rectified closedR\x05stage\x124\n" +
 	"\x05steps\x18\n" +
 	" \x03(\v2\x10.dusthub.v1.StepB\f\xd2\xf3\x18\b\n" +
-	"\x06过程R\x05steps:;\xca\xf3\x187\n" +
-	"\f在线抽查\x10\x06\x18\x02\"\x02id*\x11enterprise,issued*\x06issued2\x04F2.4\"\xd3\x03\n" +
+	"\x06过程R\x05steps\x12K\n" +
+	"\bfindings\x18\v \x03(\v2\x13.dusthub.v1.FindingB\x1a\xd2\xf3\x18\x16\n" +
+	"\f发现问题\x12\x06max=50R\bfindings\x122\n" +
+	"\x05order\x18\f \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
+	"\f整改要求\x12\bmax=2000R\x05order\x126\n" +
+	"\aordered\x18\r \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12责令整改时间\x1a\x02msR\aordered\x127\n" +
+	"\vrectify_due\x18\x0e \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f整改期限\x1a\x02msR\n" +
+	"rectifyDue\x128\n" +
+	"\x04draw\x18\x0f \x01(\v2\x10.dusthub.v1.DrawB\x12\xd2\xf3\x18\x0e\n" +
+	"\f随机抽取R\x04draw\x12<\n" +
+	"\n" +
+	"inspectors\x18\x10 \x03(\tB\x1c\xd2\xf3\x18\x18\n" +
+	"\f检查人员\x12\x06max=10(\x01R\n" +
+	"inspectors:;\xca\xf3\x187\n" +
+	"\f在线抽查\x10\x06\x18\x02\"\x02id*\x11enterprise,issued*\x06issued2\x04F2.4\"\xa7\x02\n" +
+	"\aFinding\x123\n" +
+	"\x04text\x18\x01 \x01(\tB\x1f\xd2\xf3\x18\x1b\n" +
+	"\x06问题\x12\x11required,max=2000R\x04text\x123\n" +
+	"\x06clause\x18\x02 \x01(\tB\x1b\xd2\xf3\x18\x17\n" +
+	"\f依据条款\x12\amax=100R\x06clause\x12(\n" +
+	"\x05grave\x18\x03 \x01(\bB\x12\xd2\xf3\x18\x0e\n" +
+	"\f重大隐患R\x05grave\x125\n" +
+	"\vattachments\x18\x04 \x03(\tB\x13\xd2\xf3\x18\x0f\n" +
+	"\x06附件\x12\x05max=9R\vattachments\x12%\n" +
+	"\x05actor\x18\x05 \x01(\tB\x0f\xd2\xf3\x18\v\n" +
+	"\t记录人R\x05actor\x12*\n" +
+	"\x04time\x18\x06 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f记录时间\x1a\x02msR\x04time\"\x84\x03\n" +
+	"\x04Draw\x12*\n" +
+	"\x02id\x18\x01 \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
+	"\f抽取批次\x12\x06max=64R\x02id\x127\n" +
+	"\x04seed\x18\x02 \x01(\tB#\xd2\xf3\x18\x1f\n" +
+	"\f随机种子\x12\x0frequired,max=64R\x04seed\x127\n" +
+	"\bcriteria\x18\x03 \x01(\tB\x1b\xd2\xf3\x18\x17\n" +
+	"\f抽取范围\x12\amax=500R\bcriteria\x122\n" +
+	"\x04pool\x18\x04 \x01(\x05B\x1e\xd2\xf3\x18\x1a\n" +
+	"\x12范围内企业数\x12\x04gt=0R\x04pool\x12G\n" +
+	"\vpool_digest\x18\x05 \x01(\tB&\xd2\xf3\x18\"\n" +
+	"\f范围摘要\x12\x12len=64,hexadecimalR\n" +
+	"poolDigest\x121\n" +
+	"\x05drawn\x18\x06 \x01(\x05B\x1b\xd2\xf3\x18\x17\n" +
+	"\x0f抽取企业数\x12\x04gt=0R\x05drawn\x12.\n" +
+	"\x05place\x18\a \x01(\x05B\x18\xd2\xf3\x18\x14\n" +
+	"\f抽取次序\x12\x04gt=0R\x05place\"\xd3\x03\n" +
 	"\x0fSpotCheckAnswer\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06编号\x12\x0frequired,max=64R\x02id\x125\n" +
@@ -5196,7 +5477,7 @@ func file_dusthub_v1_records_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_records_proto_rawDescData
 }
 
-var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Enterprise)(nil),      // 0: dusthub.v1.Enterprise
 	(*Dust)(nil),            // 1: dusthub.v1.Dust
@@ -5221,20 +5502,22 @@ var file_dusthub_v1_records_proto_goTypes = []any{
 	(*CleaningPlan)(nil),    // 20: dusthub.v1.CleaningPlan
 	(*CleaningRecord)(nil),  // 21: dusthub.v1.CleaningRecord
 	(*SpotCheck)(nil),       // 22: dusthub.v1.SpotCheck
-	(*SpotCheckAnswer)(nil), // 23: dusthub.v1.SpotCheckAnswer
-	(*Attachment)(nil),      // 24: dusthub.v1.Attachment
-	(*Site)(nil),            // 25: dusthub.v1.Site
-	(*User)(nil),            // 26: dusthub.v1.User
-	(*Session)(nil),         // 27: dusthub.v1.Session
-	(*AuditEntry)(nil),      // 28: dusthub.v1.AuditEntry
-	(*RiskModel)(nil),       // 29: dusthub.v1.RiskModel
-	(*ModelUse)(nil),        // 30: dusthub.v1.ModelUse
-	(*Channel)(nil),         // 31: dusthub.v1.Channel
-	(*Delivery)(nil),        // 32: dusthub.v1.Delivery
-	(*CodeTable)(nil),       // 33: dusthub.v1.CodeTable
-	(*Code)(nil),            // 34: dusthub.v1.Code
-	(*Quarantine)(nil),      // 35: dusthub.v1.Quarantine
-	(*Violation)(nil),       // 36: dusthub.v1.Violation
+	(*Finding)(nil),         // 23: dusthub.v1.Finding
+	(*Draw)(nil),            // 24: dusthub.v1.Draw
+	(*SpotCheckAnswer)(nil), // 25: dusthub.v1.SpotCheckAnswer
+	(*Attachment)(nil),      // 26: dusthub.v1.Attachment
+	(*Site)(nil),            // 27: dusthub.v1.Site
+	(*User)(nil),            // 28: dusthub.v1.User
+	(*Session)(nil),         // 29: dusthub.v1.Session
+	(*AuditEntry)(nil),      // 30: dusthub.v1.AuditEntry
+	(*RiskModel)(nil),       // 31: dusthub.v1.RiskModel
+	(*ModelUse)(nil),        // 32: dusthub.v1.ModelUse
+	(*Channel)(nil),         // 33: dusthub.v1.Channel
+	(*Delivery)(nil),        // 34: dusthub.v1.Delivery
+	(*CodeTable)(nil),       // 35: dusthub.v1.CodeTable
+	(*Code)(nil),            // 36: dusthub.v1.Code
+	(*Quarantine)(nil),      // 37: dusthub.v1.Quarantine
+	(*Violation)(nil),       // 38: dusthub.v1.Violation
 }
 var file_dusthub_v1_records_proto_depIdxs = []int32{
 	1,  // 0: dusthub.v1.Enterprise.dusts:type_name -> dusthub.v1.Dust
@@ -5245,13 +5528,15 @@ var file_dusthub_v1_records_proto_depIdxs = []int32{
 	18, // 5: dusthub.v1.Warning.top:type_name -> dusthub.v1.Factor
 	15, // 6: dusthub.v1.Warning.steps:type_name -> dusthub.v1.Step
 	15, // 7: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
-	34, // 8: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
-	36, // 9: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	23, // 8: dusthub.v1.SpotCheck.findings:type_name -> dusthub.v1.Finding
+	24, // 9: dusthub.v1.SpotCheck.draw:type_name -> dusthub.v1.Draw
+	36, // 10: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
+	38, // 11: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_records_proto_init() }
@@ -5267,7 +5552,7 @@ func file_dusthub_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_records_proto_rawDesc), len(file_dusthub_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -177,6 +177,7 @@ type warningView struct {
 		Enterprise string `json:"enterprise"`
 		Stage      string `json:"stage"`
 		Raised     int64  `json:"raised"`
+		Accepted   int64  `json:"accepted"`
 	} `json:"warning"`
 }
 
@@ -191,16 +192,18 @@ func (c *crew) warnings(ctx context.Context) error {
 	for _, v := range list.Items {
 		w := v.Warning
 		age := time.Since(time.UnixMilli(w.Raised))
-		body := object{}
+		body, who := object{}, c.managers[w.Enterprise]
 		switch {
 		case w.Stage == "raised" && age > c.pace.Dispose:
 			body["action"], body["text"] = "dispose", "已组织停产排查并消除风险因素"
 		case w.Stage == "disposed" && age > c.pace.FeedBack:
 			body["action"], body["text"] = "feed_back", "风险因素已消除，请予复核"
+		case w.Stage == "fed_back" && w.Accepted == 0 && age > c.pace.Close:
+			body["action"], body["text"], who = "accept", "复核属实，认可反馈", c.duty
 		default:
 			continue
 		}
-		if who := c.managers[w.Enterprise]; who != nil {
+		if who != nil {
 			errs = append(errs, late(who.post(ctx, "/api/v1/warnings/"+url.PathEscape(w.ID)+"/actions", body, nil)))
 		}
 	}

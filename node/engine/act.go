@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+
 	"dusthub/schema"
 )
 
@@ -20,13 +22,14 @@ func (e *Engine) act(actor string, act *schema.Act) {
 	}
 }
 
-// warningSteps: a regulator may send a feedback back; closing is the engine's, when the level is back as well (domain 5.3).
+// warningSteps: a regulator accepts a feedback or sends it back; closing is the engine's, when the level is back as well (domain 5.3).
 var warningSteps = map[string]struct {
 	from, to  string
 	regulator bool
 }{
 	"dispose":   {stageRaised, stageDisposed, false},
 	"feed_back": {stageDisposed, stageFedBack, false},
+	"accept":    {stageFedBack, stageFedBack, true},
 	"reject":    {stageFedBack, stageRaised, true},
 }
 
@@ -41,13 +44,15 @@ func (e *Engine) actWarning(actor string, act *schema.Act) {
 	s, ok := warningSteps[act.GetAction()]
 	switch {
 	case !ok:
-		e.refuse(subject, "action", "oneof", act.GetAction(), "dispose, feed_back or reject")
+		e.refuse(subject, "action", "oneof", act.GetAction(), "dispose, feed_back, accept or reject")
 	case s.from != w.GetStage():
 		e.refuse(subject, "stage", "life_cycle", w.GetStage(), s.from+" for "+act.GetAction())
 	case s.regulator && !regulates(act.GetRole()):
 		e.refuse(subject, "action", "role", act.GetRole(), "a regulator")
+	case act.GetAction() == "accept" && w.GetAccepted() != 0:
+		e.refuse(subject, "accepted", "life_cycle", fmt.Sprint(w.GetAccepted()), "a feedback that is not accepted yet")
 	}
-	if act.GetText() == "" {
+	if act.GetText() == "" && act.GetAction() != "accept" {
 		e.refuse(subject, "text", "required", "", "what was done or found")
 	}
 	e.actForm(subject, act)
@@ -58,6 +63,8 @@ func (e *Engine) actWarning(actor string, act *schema.Act) {
 	w.Stage = s.to
 	w.Overdue = s.to != stageFedBack && w.GetDue() != 0 && e.st.GetNow() > w.GetDue()
 	switch {
+	case act.GetAction() == "accept":
+		w.Accepted = e.st.GetNow()
 	case s.to == stageFedBack:
 		w.RemindDue = 0
 	case s.from == stageFedBack:
@@ -79,41 +86,4 @@ func (e *Engine) warning(id string) (*plant, int) {
 		}
 	}
 	return nil, -1
-}
-
-func (e *Engine) actSpotCheck(actor string, act *schema.Act) {
-	subject := "SpotCheck/" + act.GetKey()
-	issued := e.issued[act.GetKey()]
-	switch {
-	case issued == nil:
-		e.refuse(subject, "id", "missing", act.GetKey(), "an open spot check that this site issued")
-	case act.GetAction() != "close":
-		e.refuse(subject, "action", "oneof", act.GetAction(), "close")
-	case !regulates(act.GetRole()):
-		e.refuse(subject, "action", "role", act.GetRole(), "a regulator")
-	}
-	e.actForm(subject, act)
-	if len(e.out.Violations) > 0 {
-		return
-	}
-	s := clone(issued.GetCheck())
-	s.Stage = stageClosed
-	s.Steps = append(s.Steps, e.stepOf(actor, act))
-	delete(e.issued, s.GetId())
-	e.out.Keys = append(e.out.Keys, s.GetId())
-	e.writeTo(s, issued.GetTo())
-}
-
-// answered marks a spot check of this site as answered.
-func (e *Engine) answered(a *schema.SpotCheckAnswer) {
-	issued := e.issued[a.GetSpotCheck()]
-	s := issued.GetCheck()
-	if s == nil || s.GetStage() != "issued" || s.GetEnterprise() != a.GetEnterprise() {
-		return
-	}
-	s = clone(s)
-	s.Stage = "answered"
-	s.Steps = append(s.Steps, &schema.Step{Action: "answer", Actor: a.GetActor(), Time: a.GetTime(), Text: a.GetText(), Attachments: a.GetAttachments()})
-	issued.Check = s
-	e.writeTo(s, issued.GetTo())
 }

@@ -246,11 +246,7 @@ func (e *Engine) Observe(origin, typ, key string, rec schema.Record, now int64) 
 	}
 	switch r := rec.(type) {
 	case *schema.SpotCheck:
-		if r.GetStage() == "issued" && e.plants[r.GetEnterprise()] != nil {
-			e.received[key] = r
-		} else {
-			delete(e.received, key)
-		}
+		e.receive(r)
 	case *schema.SpotCheckAnswer:
 		e.answered(r)
 	case *schema.RiskModel:

@@ -306,6 +306,9 @@ func TestWarningLoop(t *testing.T) {
 	}
 	w.act("Warning", warning.GetId(), "dispose", "plant_manager", nil)
 	w.act("Warning", warning.GetId(), "feed_back", "plant_manager", nil)
+	if eff := w.act("Warning", warning.GetId(), "accept", "plant_manager", nil); len(eff.Violations) != 1 || eff.Violations[0].GetRule() != "role" {
+		t.Fatalf("a plant accepts its own feedback: %v", eff.Violations)
+	}
 	w.read(t01, 30)
 	for _, a := range append([]*schema.Alarm{}, w.alarms()...) {
 		for _, step := range []string{"acknowledge", "dispose", "feed_back", "close"} {
@@ -314,7 +317,22 @@ func TestWarningLoop(t *testing.T) {
 			}
 		}
 	}
+	for range 120 {
+		w.tick(1000)
+	}
+	if open := w.e.plants[code].warnings; len(open) != 1 || open[0].GetLevelBack() == 0 {
+		t.Fatalf("the level is back, the feedback not accepted: %v", open)
+	}
+	for _, step := range []struct{ action, rule string }{{"reject", ""}, {"accept", "life_cycle"}, {"dispose", ""}, {"feed_back", ""}} {
+		eff := w.act("Warning", warning.GetId(), step.action, "province_regulator", nil)
+		if got := len(eff.Violations); got > 0 != (step.rule != "") || got > 0 && eff.Violations[0].GetRule() != step.rule {
+			t.Fatalf("%s: %v", step.action, eff.Violations)
+		}
+	}
 	closed := false
+	for _, x := range ofType[*schema.Warning](w.act("Warning", warning.GetId(), "accept", "province_regulator", nil)) {
+		closed = closed || x.GetStage() == stageClosed
+	}
 	for range 120 {
 		for _, x := range ofType[*schema.Warning](w.tick(1000)) {
 			closed = closed || x.GetStage() == stageClosed
@@ -422,25 +440,6 @@ func TestPutRefusesWithEveryReason(t *testing.T) {
 				t.Fatal("a refused put changed the engine")
 			}
 		})
-	}
-}
-
-func TestSpotCheckComesBackAnswered(t *testing.T) {
-	ministry := New(Config{Site: "ministry", Level: "ministry"})
-	check := &schema.SpotCheck{Id: "S-1", Enterprise: code, Title: "抽查", Issued: 1, Stage: "issued", IssuerSite: "ministry", Issuer: "bu01"}
-	put := changes(check)
-	put.Changes[0].To = "jiangsu"
-	eff := ministry.Apply(&schema.Command{Id: "1", Time: 10, Body: &schema.Command_Put{Put: put}})
-	if len(eff.Changes) != 1 || eff.Changes[0].To != "jiangsu" {
-		t.Fatalf("issued: %+v", eff)
-	}
-	w := newWorld(t, Config{})
-	w.e.Observe("ministry", "SpotCheck", "S-1", check, w.now)
-	answer := &schema.SpotCheckAnswer{Id: code + "-S-1", SpotCheck: "S-1", Enterprise: code, Text: "已自查", Actor: "m0001", Time: w.now}
-	w.put(answer)
-	eff = ministry.Observe("jiangsu", "SpotCheckAnswer", answer.GetId(), answer, w.now)
-	if len(eff.Changes) != 1 || eff.Changes[0].To != "jiangsu" || eff.Changes[0].Record.(*schema.SpotCheck).GetStage() != "answered" {
-		t.Fatalf("answered: %+v", eff)
 	}
 }
 

@@ -113,12 +113,12 @@ func (e *Engine) warn(p *plant, from string, r *schema.RiskResult) {
 	e.write(w)
 }
 
-// closeWarnings notes that the level is back, and closes warnings that are fed back as well.
+// closeWarnings notes that the level is back, and closes warnings whose feedback is accepted as well.
 func (e *Engine) closeWarnings(p *plant) {
 	kept := p.warnings[:0]
 	for _, w := range p.warnings {
 		back := risk.Rank(p.level) <= risk.Rank(w.GetFromLevel())
-		closing := back && w.GetStage() == stageFedBack
+		closing := back && w.GetStage() == stageFedBack && w.GetAccepted() != 0
 		if back && w.GetLevelBack() == 0 || closing {
 			w = clone(w)
 			if w.GetLevelBack() == 0 {
@@ -126,7 +126,7 @@ func (e *Engine) closeWarnings(p *plant) {
 			}
 			if closing {
 				w.Stage, w.Closed, w.Overdue = stageClosed, e.st.GetNow(), false
-				w.Steps = append(w.Steps, &schema.Step{Action: "close", Actor: "site", Time: e.st.GetNow(), Text: "等级已回落，反馈完成"})
+				w.Steps = append(w.Steps, &schema.Step{Action: "close", Actor: "site", Time: e.st.GetNow(), Text: "等级已回落，反馈已认可"})
 			}
 			e.write(w)
 		}

@@ -137,11 +137,11 @@ func (e *Engine) own(subject string, rec schema.Record) {
 		if s == nil {
 			s = e.issued[r.GetSpotCheck()].GetCheck()
 		}
-		if s == nil || s.GetEnterprise() != r.GetEnterprise() {
-			e.refuse(subject, "spot_check", "reference", r.GetSpotCheck(), "an open spot check of this enterprise")
+		if s == nil || !awaits(s) || s.GetEnterprise() != r.GetEnterprise() {
+			e.refuse(subject, "spot_check", "reference", r.GetSpotCheck(), "a spot check of this enterprise that waits for an answer")
 		}
 	case *schema.SpotCheck:
-		if r.GetStage() != "issued" || r.GetIssuerSite() != e.cfg.Site || e.issued[r.GetId()] != nil {
+		if r.GetStage() != checkIssued || r.GetIssuerSite() != e.cfg.Site || e.issued[r.GetId()] != nil {
 			e.refuse(subject, "stage", "life_cycle", r.GetStage(), "a new spot check, issued by this site")
 		}
 	case *schema.RiskModel:

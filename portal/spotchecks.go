@@ -6,8 +6,6 @@ import (
 
 	"dusthub/node/store"
 	"dusthub/schema"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // SpotCheckView is a spot check with its answers.
@@ -38,7 +36,7 @@ func (s *Server) spotCheckView(ctx context.Context, r store.Row) (*SpotCheckView
 
 type spotChecksInput struct {
 	Enterprise string `query:"enterprise"`
-	Stage      string `query:"stage" enum:"issued,answered,closed,open" doc:"open: not closed"`
+	Stage      string `query:"stage" enum:"issued,answered,ordered,rectified,closed,open" doc:"open: not closed"`
 	After      string `query:"after"`
 	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
@@ -52,7 +50,7 @@ func (s *Server) spotChecks(ctx context.Context, v *viewer, in *spotChecksInput)
 		queries: []store.Query{q}, time: checkIssued, after: in.After, limit: in.Limit,
 		keep: func(r store.Row) bool {
 			c := r.Record.(*schema.SpotCheck)
-			return inStage(c.GetStage(), in.Stage, []string{"issued", "answered"}) && s.sees(v, c.GetEnterprise())
+			return inStage(c.GetStage(), in.Stage, []string{"issued", "answered", "ordered", "rectified"}) && s.sees(v, c.GetEnterprise())
 		},
 	})
 	if err != nil {
@@ -88,16 +86,8 @@ func (s *Server) issueSpotCheck(ctx context.Context, v *viewer, in *issueInput) 
 	if in.Body.Due != 0 && in.Body.Due <= now {
 		return nil, invalid("body.due", "a time to come", in.Body.Due)
 	}
-	check := &schema.SpotCheck{
-		Id: s.freshID("S"), Enterprise: plant.Key, Title: in.Body.Title, Text: in.Body.Text, Issued: now, Due: in.Body.Due,
-		Issuer: v.user.GetLogin(), IssuerSite: s.opt.Site.ID, Stage: "issued",
-		Steps: []*schema.Step{{Action: "issue", Actor: v.user.GetLogin(), ActorName: v.user.GetName(), Time: now}},
-	}
-	c := s.created(check)
-	if plant.Origin != s.opt.Site.ID {
-		c.To = plant.Origin
-	}
-	if _, err = s.put(ctx, v.user, c); err != nil {
+	check := s.newCheck(v, plant.Key, in.Body.Title, in.Body.Text, now, in.Body.Due)
+	if _, err = s.put(ctx, v.user, s.sent(check, plant.Origin)); err != nil {
 		return nil, err
 	}
 	row, err := s.record(v, "SpotCheck", check.GetId())
@@ -107,19 +97,45 @@ func (s *Server) issueSpotCheck(ctx context.Context, v *viewer, in *issueInput) 
 	return s.spotCheckView(ctx, row)
 }
 
-type closeInput struct {
-	ID   string `path:"id" maxLength:"128"`
-	Body struct {
-		Text string `json:"text,omitempty" maxLength:"2000"`
+// newCheck is a spot check of this site that nobody has seen yet.
+func (s *Server) newCheck(v *viewer, enterprise, title, text string, now, due int64) *schema.SpotCheck {
+	return &schema.SpotCheck{
+		Id: s.freshID("S"), Enterprise: enterprise, Title: title, Text: text, Issued: now, Due: due,
+		Issuer: v.user.GetLogin(), IssuerSite: s.opt.Site.ID, Stage: "issued",
+		Steps: []*schema.Step{{Action: "issue", Actor: v.user.GetLogin(), ActorName: v.user.GetName(), Time: now}},
 	}
 }
 
-func (s *Server) closeSpotCheck(ctx context.Context, v *viewer, in *closeInput) (*SpotCheckView, error) {
+// sent addresses a new spot check to the site its plant belongs to.
+func (s *Server) sent(check *schema.SpotCheck, site string) *schema.Change {
+	c := s.created(check)
+	if site != s.opt.Site.ID {
+		c.To = site
+	}
+	return c
+}
+
+type checkActionInput struct {
+	ID   string `path:"id" maxLength:"128"`
+	Body struct {
+		Action      string   `json:"action" enum:"find,order,reject,close"`
+		Text        string   `json:"text,omitempty" maxLength:"2000" doc:"what was found, is to be rectified, or is still wrong"`
+		Clause      string   `json:"clause,omitempty" maxLength:"100" doc:"of a finding: the standard's clause"`
+		Grave       bool     `json:"grave,omitempty" doc:"of a finding: a major hidden danger"`
+		Due         int64    `json:"due,omitempty" doc:"of an order, ms"`
+		Attachments []string `json:"attachments,omitempty" maxItems:"9"`
+	}
+}
+
+// stepSpotCheck takes a regulator's step: a finding (发现问题), an order to rectify (责令整改), sent back (退回), closed (办结).
+func (s *Server) stepSpotCheck(ctx context.Context, v *viewer, in *checkActionInput) (*SpotCheckView, error) {
 	row, err := s.record(v, "SpotCheck", in.ID)
 	if err != nil {
 		return nil, err
 	}
-	if row, err = s.act(ctx, v, row, &schema.Act{Action: "close", Text: in.Body.Text}); err != nil {
+	b := in.Body
+	row, err = s.act(ctx, v, row, &schema.Act{Action: b.Action, Text: b.Text, Clause: b.Clause, Grave: b.Grave, Due: b.Due, Attachments: b.Attachments})
+	if err != nil {
 		return nil, err
 	}
 	return s.spotCheckView(ctx, row)
@@ -161,93 +177,14 @@ func (d *door) spotCheckRoutes() {
 	s := d.s
 	handle(d, "spot-checks", s.spotChecks)
 	handle(d, "spot-check-issue", s.issueSpotCheck)
-	handle(d, "spot-check-close", s.closeSpotCheck)
-	handle(d, "spot-check-answer", s.answerSpotCheck)
-}
-
-// CleaningView is a plant's cleaning: what is planned, and what was done, newest first.
-type CleaningView struct {
-	Plans   []*schema.CleaningPlan   `json:"plans"`
-	Records []*schema.CleaningRecord `json:"records"`
-}
-
-type cleaningInput struct {
-	Enterprise string `query:"enterprise" doc:"needed on the regulator portal"`
-	From       int64  `query:"from"`
-	To         int64  `query:"to"`
-	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
-}
-
-func (s *Server) cleaning(ctx context.Context, v *viewer, in *cleaningInput) (*CleaningView, error) {
-	enterprise := only(v, in.Enterprise)
-	if enterprise == "" {
-		return nil, invalid("query.enterprise", "a plant", "")
-	}
-	if _, err := s.enterpriseRow(v, enterprise); err != nil {
-		return nil, err
-	}
-	return s.cleaningOf(ctx, enterprise, in.From, in.To, in.Limit)
-}
-
-func (s *Server) cleaningOf(ctx context.Context, enterprise string, from, to int64, limit int) (*CleaningView, error) {
-	plans, _, err := parts[*schema.CleaningPlan](ctx, s, "CleaningPlan", enterprise)
-	if err != nil {
-		return nil, err
-	}
-	page, err := s.opt.Backend.Store().List(ctx, store.Query{
-		Type: "CleaningRecord", Index: "enterprise,time", Prefix: []string{enterprise}, From: from, To: to, Desc: true, Limit: limit,
+	handle(d, "spot-check", func(ctx context.Context, v *viewer, in *idInput) (*SpotCheckView, error) {
+		row, err := s.record(v, "SpotCheck", in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return s.spotCheckView(ctx, row)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("list cleaning records: %w", err)
-	}
-	out := &CleaningView{Plans: plans, Records: []*schema.CleaningRecord{}}
-	for _, r := range page.Rows {
-		out.Records = append(out.Records, r.Record.(*schema.CleaningRecord))
-	}
-	return out, nil
-}
-
-type cleaningRecordInput struct {
-	Body struct {
-		ID     string   `json:"id" minLength:"1" maxLength:"64" doc:"given by the client, so that sending it again does nothing"`
-		Plan   string   `json:"plan" maxLength:"64"`
-		Item   string   `json:"item" maxLength:"100"`
-		Person string   `json:"person" maxLength:"50"`
-		Time   int64    `json:"time" doc:"ms"`
-		Photos []string `json:"photos" minItems:"1" maxItems:"9" nullable:"false"`
-		Lng    float64  `json:"lng,omitempty"`
-		Lat    float64  `json:"lat,omitempty"`
-		Note   string   `json:"note,omitempty" maxLength:"500"`
-	}
-}
-
-// recordCleaning checks a cleaning in. The same record again is answered as the first time: check-ins are made where
-// the network comes and goes.
-func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningRecordInput) (*schema.CleaningRecord, error) {
-	b := in.Body
-	rec := &schema.CleaningRecord{
-		Id: b.ID, Enterprise: v.owned(), Plan: b.Plan, Item: b.Item, Person: b.Person, Time: b.Time, Photos: b.Photos, Lng: b.Lng, Lat: b.Lat, Note: b.Note,
-	}
-	if row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", b.ID); err == nil && ok && proto.Equal(row.Record, rec) {
-		return rec, nil
-	}
-	plan, err := s.record(v, "CleaningPlan", b.Plan)
-	if err != nil {
-		return nil, err
-	}
-	if plan.Record.(*schema.CleaningPlan).GetDisabled() {
-		return nil, invalid("body.plan", "a plan in use", b.Plan)
-	}
-	if err := s.haveAttachments(v, b.Photos); err != nil {
-		return nil, err
-	}
-	if _, err := s.put(ctx, v.user, s.created(rec)); err != nil {
-		return nil, err
-	}
-	return rec, nil
-}
-
-func (d *door) cleaningRoutes() {
-	handle(d, "cleaning", d.s.cleaning)
-	handle(d, "cleaning-record", d.s.recordCleaning)
+	handle(d, "spot-check-action", s.stepSpotCheck)
+	handle(d, "spot-check-draw", s.drawSpotChecks)
+	handle(d, "spot-check-answer", s.answerSpotCheck)
 }

@@ -1,0 +1,98 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+
+	"dusthub/node/store"
+	"dusthub/schema"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// CleaningView is a plant's cleaning: what is planned, and what was done, newest first.
+type CleaningView struct {
+	Plans   []*schema.CleaningPlan   `json:"plans"`
+	Records []*schema.CleaningRecord `json:"records"`
+}
+
+type cleaningInput struct {
+	Enterprise string `query:"enterprise" doc:"needed on the regulator portal"`
+	From       int64  `query:"from"`
+	To         int64  `query:"to"`
+	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
+}
+
+func (s *Server) cleaning(ctx context.Context, v *viewer, in *cleaningInput) (*CleaningView, error) {
+	enterprise := only(v, in.Enterprise)
+	if enterprise == "" {
+		return nil, invalid("query.enterprise", "a plant", "")
+	}
+	if _, err := s.enterpriseRow(v, enterprise); err != nil {
+		return nil, err
+	}
+	return s.cleaningOf(ctx, enterprise, in.From, in.To, in.Limit)
+}
+
+func (s *Server) cleaningOf(ctx context.Context, enterprise string, from, to int64, limit int) (*CleaningView, error) {
+	plans, _, err := parts[*schema.CleaningPlan](ctx, s, "CleaningPlan", enterprise)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.opt.Backend.Store().List(ctx, store.Query{
+		Type: "CleaningRecord", Index: "enterprise,time", Prefix: []string{enterprise}, From: from, To: to, Desc: true, Limit: limit,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list cleaning records: %w", err)
+	}
+	out := &CleaningView{Plans: plans, Records: []*schema.CleaningRecord{}}
+	for _, r := range page.Rows {
+		out.Records = append(out.Records, r.Record.(*schema.CleaningRecord))
+	}
+	return out, nil
+}
+
+type cleaningRecordInput struct {
+	Body struct {
+		ID     string   `json:"id" minLength:"1" maxLength:"64" doc:"given by the client, so that sending it again does nothing"`
+		Plan   string   `json:"plan" maxLength:"64"`
+		Item   string   `json:"item" maxLength:"100"`
+		Person string   `json:"person" maxLength:"50"`
+		Time   int64    `json:"time" doc:"ms"`
+		Photos []string `json:"photos" minItems:"1" maxItems:"9" nullable:"false"`
+		Lng    float64  `json:"lng,omitempty"`
+		Lat    float64  `json:"lat,omitempty"`
+		Note   string   `json:"note,omitempty" maxLength:"500"`
+	}
+}
+
+// recordCleaning checks a cleaning in. The same record again is answered as the first time: check-ins are made where
+// the network comes and goes.
+func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningRecordInput) (*schema.CleaningRecord, error) {
+	b := in.Body
+	rec := &schema.CleaningRecord{
+		Id: b.ID, Enterprise: v.owned(), Plan: b.Plan, Item: b.Item, Person: b.Person, Time: b.Time, Photos: b.Photos, Lng: b.Lng, Lat: b.Lat, Note: b.Note,
+	}
+	if row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", b.ID); err == nil && ok && proto.Equal(row.Record, rec) {
+		return rec, nil
+	}
+	plan, err := s.record(v, "CleaningPlan", b.Plan)
+	if err != nil {
+		return nil, err
+	}
+	if plan.Record.(*schema.CleaningPlan).GetDisabled() {
+		return nil, invalid("body.plan", "a plan in use", b.Plan)
+	}
+	if err := s.haveAttachments(v, b.Photos); err != nil {
+		return nil, err
+	}
+	if _, err := s.put(ctx, v.user, s.created(rec)); err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+func (d *door) cleaningRoutes() {
+	handle(d, "cleaning", d.s.cleaning)
+	handle(d, "cleaning-record", d.s.recordCleaning)
+}
