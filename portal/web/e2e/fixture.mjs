@@ -248,6 +248,17 @@ export class Site {
     return { metric: code, unit: m?.unit ?? '', step, buckets }
   }
 
+  draw(sent) {
+    const drawn = this.world.enterprises.slice(0, sent.count).map((e, i) => ({
+      place: i + 1,
+      enterprise: e.enterprise.code,
+      enterprise_name: e.enterprise.name,
+      region_name: e.region_name,
+      inspectors: sent.inspectors.slice(0, sent.per_plant),
+    }))
+    return { seed: sent.seed || 'QX7K2M', pool: this.world.enterprises.length, pool_digest: 'ab'.repeat(32), drawn }
+  }
+
   async change(req, json, refuse, part, login) {
     const w = this.world
     const raw = await body(req)
@@ -263,6 +274,17 @@ export class Site {
       reject: 'disposed',
       false_alarm: 'false_alarm',
       accept: 'closed',
+    }
+    if (part[1] === 'spot-checks' && part[3] === 'actions') {
+      const view = w.spotChecks.find((v) => v.spot_check.id === part[2])
+      const check = view.spot_check
+      check.stage = { find: check.stage, order: 'ordered', reject: 'ordered', close: 'closed' }[sent.action]
+      if (sent.action === 'find') check.findings = [...(check.findings ?? []), { ...sent, time: Date.now() }]
+      if (sent.action === 'order')
+        Object.assign(check, { order: sent.text, ordered: Date.now(), rectify_due: sent.due })
+      check.steps = [...(check.steps ?? []), { ...who, ...sent }]
+      this.changed('SpotCheck', part[2])
+      return json(view)
     }
     if (part[3] === 'actions') {
       const view =
@@ -294,12 +316,7 @@ export class Site {
       this.changed('SpotCheckAnswer', part[2])
       return json(view)
     }
-    if (part[3] === 'close') {
-      const view = w.spotChecks.find((v) => v.spot_check.id === part[2])
-      view.spot_check.stage = 'closed'
-      this.changed('SpotCheck', part[2])
-      return json(view)
-    }
+    if (part[2] === 'draw') return json(this.draw(sent))
     const view = {
       spot_check: {
         id: `sc-${Date.now()}`,

@@ -207,6 +207,7 @@ export interface Warning {
   level_back?: number
   closed?: number
   steps?: Step[]
+  accepted?: number
 }
 
 export interface WarningView {
@@ -254,8 +255,51 @@ export interface SpotCheck {
   due?: number
   issuer?: string
   issuer_site?: string
-  stage: 'issued' | 'answered' | 'closed'
+  stage: 'issued' | 'answered' | 'ordered' | 'rectified' | 'closed'
   steps?: Step[]
+  findings?: Finding[]
+  order?: string
+  ordered?: number
+  rectify_due?: number
+  draw?: Draw
+  inspectors?: string[]
+}
+
+export interface Finding {
+  text: string
+  clause?: string
+  grave?: boolean
+  attachments?: string[]
+  actor?: string
+  time?: number
+}
+
+export interface Draw {
+  id?: string
+  seed: string
+  criteria?: string
+  pool?: number
+  pool_digest?: string
+  drawn?: number
+  place?: number
+}
+
+export interface DrawnView {
+  place: number
+  enterprise: string
+  enterprise_name?: string
+  region_name?: string
+  inspectors?: string[]
+  spot_check?: string
+}
+
+export interface DrawView {
+  id?: string
+  seed: string
+  criteria?: string
+  pool: number
+  pool_digest: string
+  drawn: DrawnView[]
 }
 
 export interface SpotCheckAnswer {

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { Alarm, AlarmStage, SpotCheckView, Warning } from '../api'
-import { alarmActions, alarmTrack, due, spotCheckTrack, warningActions, warningTrack } from './lifecycle'
+import {
+  alarmActions,
+  alarmTrack,
+  checkActions,
+  checkAwaitsPlant,
+  due,
+  spotCheckTrack,
+  warningActions,
+  warningTrack,
+} from './lifecycle'
 
 const alarm = (stage: AlarmStage, more: Partial<Alarm> = {}): Alarm => ({
   id: 'a',
@@ -85,7 +94,7 @@ describe('warnings', () => {
     ['disposed', false, ['feed_back']],
     ['fed_back', false, []],
     ['raised', true, []],
-    ['fed_back', true, ['accept']],
+    ['fed_back', true, ['accept', 'reject']],
   ] as const)('%s, regulator %s', (stage, regulator, want) =>
     expect(warningActions(warning(stage), regulator, true)).toEqual(want),
   )
@@ -99,6 +108,47 @@ describe('spotCheckTrack', () => {
     const steps = spotCheckTrack({ ...view, answers: [{ id: '1', text: '好', time: 2000 }] })
     expect(steps[1]).toEqual({ stage: 'answered', state: 'current', time: 2000 })
   })
+})
+
+describe('checkActions', () => {
+  const view = (stage: SpotCheckView['spot_check']['stage'], found = false, ordered = 0): SpotCheckView => ({
+    spot_check: {
+      id: 's',
+      enterprise: 'e',
+      title: 't',
+      stage,
+      ...(ordered ? { ordered } : {}),
+      ...(found ? { findings: [{ text: '未泄爆' }] } : {}),
+    },
+    answers: [{ id: '1', text: '好', time: 2000 }],
+  })
+  it.each([
+    ['issued', false, ['find']],
+    ['issued', true, ['order', 'find']],
+    ['answered', false, ['find', 'close']],
+    ['answered', true, ['order', 'find', 'close']],
+    ['ordered', true, ['find']],
+    ['rectified', true, ['close', 'reject', 'find']],
+    ['closed', true, []],
+  ] as const)('%s, found %s', (stage, found, want) => {
+    expect(checkActions(view(stage, found), true)).toEqual(want)
+    expect(checkActions(view(stage, found), false)).toEqual([])
+  })
+  it.each([
+    ['issued, answered', 'issued', 0, false],
+    ['ordered after the answer', 'ordered', 3000, true],
+    ['ordered, rectification is here', 'ordered', 1000, false],
+    ['rectified', 'rectified', 1000, false],
+  ] as const)('awaits the plant: %s', (_, stage, ordered, want) =>
+    expect(checkAwaitsPlant(view(stage, true, ordered))).toBe(want),
+  )
+  it('shows an order to rectify in its track', () =>
+    expect(spotCheckTrack(view('ordered', true, 3000)).map((s) => `${s.stage} ${s.state}`)).toEqual([
+      'issued done',
+      'ordered current',
+      'rectified todo',
+      'closed todo',
+    ]))
 })
 
 describe('due', () => {

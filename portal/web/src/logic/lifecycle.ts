@@ -5,6 +5,7 @@ import type { Alarm, SpotCheckView, Step, Warning } from '../api'
 export const ALARM_STAGES = ['raised', 'acknowledged', 'disposed', 'fed_back', 'closed'] as const
 export const WARNING_STAGES = ['raised', 'disposed', 'fed_back', 'closed'] as const
 export const SPOT_CHECK_STAGES = ['issued', 'answered', 'closed'] as const
+export const RECTIFY_STAGES = ['issued', 'ordered', 'rectified', 'closed'] as const
 
 export type StepState = 'done' | 'current' | 'todo'
 
@@ -21,6 +22,8 @@ const ACTION_OF: Record<string, string> = {
   fed_back: 'feed_back',
   closed: 'close',
   answered: 'answer',
+  ordered: 'order',
+  rectified: 'rectify',
 }
 
 const last = (steps: readonly Step[] | undefined, action: string): Step | undefined =>
@@ -73,12 +76,35 @@ export function warningTrack(warning: Warning): TrackStep[] {
 /** The steps of a spot check. An answer counts as soon as it is here, though the issuing site may not have it yet. */
 export function spotCheckTrack(view: SpotCheckView): TrackStep[] {
   const check = view.spot_check
+  if (check.ordered) return track(RECTIFY_STAGES, check.stage, check.issued, check.steps)
   const answer = view.answers?.at(-1)
   const stage = check.stage === 'issued' && answer ? 'answered' : check.stage
   const steps = track(SPOT_CHECK_STAGES, stage, check.issued, check.steps)
   const answered = steps[1]
   if (answer?.time && answered && answered.state !== 'todo') answered.time = answer.time
   return steps
+}
+
+export type CheckAction = 'find' | 'order' | 'reject' | 'close'
+
+/** What a regulator can do with a spot check now. Only the site that issued it moves it. */
+export function checkActions(view: SpotCheckView, own: boolean): CheckAction[] {
+  const { stage, findings } = view.spot_check
+  if (!own || stage === 'closed') return []
+  if (stage === 'ordered') return ['find']
+  if (stage === 'rectified') return ['close', 'reject', 'find']
+  return [
+    ...(findings?.length ? (['order'] as const) : []),
+    'find',
+    ...(stage === 'answered' ? (['close'] as const) : []),
+  ]
+}
+
+/** Whether the plant's word is awaited. An answer counts as soon as it is here, though the issuing site may not have it yet. */
+export function checkAwaitsPlant(view: SpotCheckView): boolean {
+  const { stage, ordered = 0 } = view.spot_check
+  if (stage === 'ordered') return !view.answers?.some((a) => (a.time ?? 0) > ordered)
+  return stage === 'issued' && !view.answers?.length
 }
 
 export type AlarmAction = 'acknowledge' | 'dispose' | 'feed_back' | 'close' | 'reject' | 'false_alarm'
@@ -102,11 +128,11 @@ export function alarmActions(alarm: Alarm, regulator: boolean, here: boolean): A
   return alarm.condition === 'returned' ? ['close', 'reject', 'false_alarm'] : ['reject', 'false_alarm']
 }
 
-export type WarningAction = 'dispose' | 'feed_back' | 'accept'
+export type WarningAction = 'dispose' | 'feed_back' | 'accept' | 'reject'
 
 export function warningActions(warning: Warning, regulator: boolean, here: boolean): WarningAction[] {
   if (!here) return []
-  if (regulator) return warning.stage === 'fed_back' ? ['accept'] : []
+  if (regulator) return warning.stage === 'fed_back' && !warning.accepted ? ['accept', 'reject'] : []
   if (warning.stage === 'raised') return ['dispose']
   return warning.stage === 'disposed' ? ['feed_back'] : []
 }
