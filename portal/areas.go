@@ -80,6 +80,7 @@ func (w *world) change(code string, fn func(*plantState)) {
 	w.count(p, -1)
 	fn(p)
 	w.count(p, 1)
+	w.index.keep(p)
 	is, isIn := standingOf(p)
 	if was.compare(is) == 0 && slices.Equal(wasIn, isIn) {
 		return
@@ -126,6 +127,7 @@ func (w *world) recount() {
 			continue
 		}
 		w.count(p, 1)
+		w.index.keep(p)
 		is, in := standingOf(p)
 		for _, r := range in {
 			a := w.area(areaKey{r, ""})

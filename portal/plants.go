@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"dusthub/node/engine/risk"
@@ -55,67 +54,44 @@ func levelRank(p *plantState) int {
 }
 
 type enterprisesInput struct {
-	Region       string `query:"region" doc:"GB/T 2260"`
-	Level        string `query:"level" doc:"red, orange, yellow, blue; several with commas"`
-	Q            string `query:"q" maxLength:"100" doc:"part of the name or code"`
-	Dust         string `query:"dust" doc:"table dust"`
-	DustCategory string `query:"dust_category" doc:"table dust_category"`
-	Online       string `query:"online" enum:"true,false"`
-	Industry     string `query:"industry" doc:"table industry or mem_industry"`
-	MinWorkers   int32  `query:"min_workers" minimum:"0" doc:"at least so many exposed to dust"`
-	Alarm        string `query:"alarm" enum:"true,false" doc:"has open alarms"`
-	Warning      string `query:"warning" enum:"true,false" doc:"has open warnings"`
-	After        string `query:"after" doc:"code of the last plant of the page before"`
-	Limit        int    `query:"limit" minimum:"0" doc:"at most 1000"`
+	Region         string `query:"region" maxLength:"700" doc:"GB/T 2260; several with commas"`
+	Level          string `query:"level" doc:"red, orange, yellow, blue, none (never judged); several with commas"`
+	Q              string `query:"q" maxLength:"100" doc:"part of the name, the code or the unified social credit code"`
+	Dust           string `query:"dust" maxLength:"200" doc:"table dust; several with commas"`
+	DustCategory   string `query:"dust_category" maxLength:"200" doc:"table dust_category; several with commas"`
+	Online         string `query:"online" enum:"true,false"`
+	Industry       string `query:"industry" maxLength:"200" doc:"table industry or mem_industry, or the beginning of an industry's code; several with commas"`
+	MinWorkers     int32  `query:"min_workers" minimum:"0" doc:"at least so many exposed to dust"`
+	MaxWorkers     int32  `query:"max_workers" minimum:"-1" maximum:"1000000" default:"-1" doc:"at most so many exposed to dust; -1 is any number"`
+	Alarm          string `query:"alarm" enum:"true,false" doc:"has open alarms"`
+	AlarmLevel     int32  `query:"alarm_level" minimum:"0" maximum:"2" doc:"has open alarms of this level"`
+	AlarmOverdue   string `query:"alarm_overdue" enum:"true,false" doc:"has open alarms past a deadline"`
+	Warning        string `query:"warning" enum:"true,false" doc:"has open warnings"`
+	WarningOverdue string `query:"warning_overdue" enum:"true,false" doc:"has open warnings past their deadline"`
+	After          string `query:"after" doc:"code of the last plant of the page before"`
+	Limit          int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
 func asked(want string, is bool) bool { return want == "" || (want == "true") == is }
-
-func hasDust(e *schema.Enterprise, code, category string) bool {
-	return slices.ContainsFunc(e.GetDusts(), func(d *schema.Dust) bool {
-		c, _ := schema.DustOf(d.GetDust())
-		return (code == "" || d.GetDust() == code) && (category == "" || c.Category == category)
-	})
-}
-
-func (in *enterprisesInput) matches(p *plantState) bool {
-	e := p.enterprise
-	return (in.Level == "" || slices.Contains(strings.Split(in.Level, ","), p.level())) &&
-		(in.Q == "" || strings.Contains(e.GetName(), in.Q) || strings.Contains(e.GetCode(), in.Q)) &&
-		(in.Dust == "" && in.DustCategory == "" || hasDust(e, in.Dust, in.DustCategory)) &&
-		(in.Industry == "" || strings.HasPrefix(e.GetIndustry(), in.Industry) || e.GetMemIndustry() == in.Industry) &&
-		e.GetDustWorkers() >= in.MinWorkers && asked(in.Online, p.online()) && asked(in.Alarm, p.alarmsOpen > 0) && asked(in.Warning, p.warningsOpen > 0)
-}
 
 // EnterprisePage is a page of plants with how many there are in all.
 type EnterprisePage struct {
 	Items []*EnterpriseView `json:"items"`
 	Next  string            `json:"next,omitempty"`
 	Total int               `json:"total"`
+	About bool              `json:"about,omitempty" doc:"total is a bound: a long text was not looked for in all plants that may have it"`
 }
 
-// within are the plants of a region a viewer may see. The caller is within world.view.
-func (s *Server) within(v *viewer, region string) []*plantState {
-	area, prefix := v.area(), regionPrefix(region)
-	var out []*plantState
-	for _, p := range s.world.plants {
-		if p.enterprise != nil && strings.HasPrefix(p.enterprise.GetRegion(), area) && strings.HasPrefix(p.enterprise.GetRegion(), prefix) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-func (s *Server) enterprises(_ context.Context, v *viewer, in *enterprisesInput) (*EnterprisePage, error) {
+// enterprises lists plants by the dimensions of clause F2.4 (search.go).
+func (s *Server) enterprises(ctx context.Context, v *viewer, in *enterprisesInput) (*EnterprisePage, error) {
 	limit := pageSize(in.Limit)
 	page := &EnterprisePage{Items: []*EnterpriseView{}}
 	s.world.view(func() {
-		list := slices.DeleteFunc(s.within(v, in.Region), func(p *plantState) bool { return !in.matches(p) })
-		page.Total = len(list)
-		slices.SortFunc(list, graver)
-		if last := s.world.plants[in.After]; in.After != "" && last != nil && last.enterprise != nil {
-			list = slices.DeleteFunc(list, func(p *plantState) bool { return graver(p, last) <= 0 })
+		if ctx.Err() != nil { // whoever waited too long for the world gets nothing computed
+			return
 		}
+		var list []*plantState
+		list, page.Total, page.About = s.world.search(in, v.area(), limit+1)
 		if len(list) > limit {
 			list = list[:limit]
 			page.Next = list[limit-1].enterprise.GetCode()
@@ -124,6 +100,9 @@ func (s *Server) enterprises(_ context.Context, v *viewer, in *enterprisesInput)
 			page.Items = append(page.Items, enterpriseView(p))
 		}
 	})
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("list enterprises: %w", err)
+	}
 	return page, nil
 }
 

@@ -33,6 +33,7 @@ type world struct {
 	counted    map[uint64]bool // hash of type and key: whether its life cycle is over
 	origins    map[string]*originCount
 	areas      map[areaKey]*area
+	index      *searchIndex
 	pruned     int64 // ms
 	bulk       bool  // rows are being loaded, counters come after
 }
@@ -52,6 +53,8 @@ type plantState struct {
 	alarmsLevel                    [3]int // open ones, by level
 	alarmsOverdue, warningsOverdue int
 	alarmDays, warningDays         []dayCount // how many began, by day
+
+	found found // by what search finds it
 }
 
 // levelAt is a level from a time on.
@@ -146,7 +149,7 @@ func (w *world) load() {
 	}
 	w.plants, w.collectors = map[string]*plantState{}, map[string]string{}
 	w.alarms, w.warnings, w.counted, w.origins = map[string]alarmState{}, map[string]alarmState{}, map[uint64]bool{}, map[string]*originCount{}
-	w.bulk, w.areas = true, map[areaKey]*area{}
+	w.bulk, w.areas, w.index = true, map[areaKey]*area{}, newSearchIndex()
 	defer func() {
 		w.bulk = false
 		w.recount()
