@@ -127,13 +127,12 @@ func (s *Server) sendDrawn(ctx context.Context, v *viewer, in *drawInput, out *D
 
 // pool are the plants in sight that meet the criteria, by code.
 func (s *Server) pool(v *viewer, c drawCriteria) []DrawnView {
-	in := &enterprisesInput{Level: c.Level, Industry: c.Industry, Dust: c.Dust, DustCategory: c.DustCategory, MinWorkers: c.MinWorkers}
+	in := &enterprisesInput{Region: c.Region, Level: c.Level, Industry: c.Industry, Dust: c.Dust, DustCategory: c.DustCategory, MinWorkers: c.MinWorkers, MaxWorkers: -1}
 	var out []DrawnView
 	s.world.view(func() {
-		for _, p := range s.within(v, c.Region) {
-			if e := p.enterprise; in.matches(p) {
-				out = append(out, DrawnView{Enterprise: e.GetCode(), EnterpriseName: e.GetName(), RegionName: schema.RegionName(e.GetRegion()), origin: p.origin})
-			}
+		for _, p := range s.world.index.matching(in, v.area()) {
+			e := p.enterprise
+			out = append(out, DrawnView{Enterprise: e.GetCode(), EnterpriseName: e.GetName(), RegionName: schema.RegionName(e.GetRegion()), origin: p.origin})
 		}
 	})
 	slices.SortFunc(out, func(a, b DrawnView) int { return strings.Compare(a.Enterprise, b.Enterprise) })

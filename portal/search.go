@@ -358,6 +358,16 @@ func (w *world) search(in *enterprisesInput, area string, limit int) (list []*pl
 	return x.gravest(set, ranked, limit, shows), int(set.GetCardinality()), about
 }
 
+// matching are all plants that meet a question without a text, in no order.
+func (x *searchIndex) matching(in *enterprisesInput, area string) []*plantState {
+	set := match(in.sets(x, area))
+	out := make([]*plantState, 0, set.GetCardinality())
+	for it := set.Iterator(); it.HasNext(); {
+		out = append(out, x.plants[it.Next()])
+	}
+	return out
+}
+
 // narrowest is the region whose ranking holds all that can match.
 func narrowest(area, regions string) string {
 	if regions == "" || strings.Contains(regions, ",") || len(area) > len(regions) {
