@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { opsAnswer, opsQuestion, urgency } from './ops.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
@@ -45,6 +46,7 @@ async function body(req) {
 export class Site {
   constructor(id, now = Date.now()) {
     this.world = makeWorld(now, id)
+    urgency(this.world)
     this.listeners = new Set()
     this.sessions = new Map()
     this.files = 0
@@ -201,7 +203,12 @@ export class Site {
     if (route === '/alarms')
       return json({
         items: staged(w.alarms, 'alarms', (v) => v.alarm.stage).filter(
-          (v) => !q.get('level') || v.alarm.level === Number(q.get('level')),
+          (v) =>
+            (!q.get('level') || v.alarm.level === Number(q.get('level'))) &&
+            (!q.get('kind') || v.alarm.kind === q.get('kind')) &&
+            (!q.get('priority') || v.alarm.priority === q.get('priority')) &&
+            (!q.get('suppressed') || Boolean(v.alarm.suppressed) === (q.get('suppressed') === 'true')) &&
+            (v.alarm.escalation ?? 0) >= Number(q.get('escalation') ?? 0),
         ),
       })
     if (route === '/warnings') return json({ items: staged(w.warnings, 'warnings', (v) => v.warning.stage) })
@@ -214,6 +221,8 @@ export class Site {
       )
       return json({ items, total: items.length })
     }
+    const ops = opsAnswer(w, route, q)
+    if (ops) return json(ops)
     const found = {
       alarms: w.alarms.find((v) => v.alarm.id === part[2]),
       warnings: w.warnings.find((v) => v.warning.id === part[2]),
@@ -265,6 +274,8 @@ export class Site {
     if (part[1] === 'attachments')
       return json({ id: `photo-${++this.files}`, media_type: req.headers['content-type'], size: raw.length })
     const sent = JSON.parse(raw)
+    const answer = opsQuestion(w, part, sent)
+    if (answer) return json(answer)
     const who = { actor: login, actor_name: PEOPLE[login].name, time: Date.now() }
     const STAGES = {
       acknowledge: 'acknowledged',

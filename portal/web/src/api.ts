@@ -500,3 +500,159 @@ export interface Latest {
   enterprise: string
   values: { metric: string; time: number; value: number; quality?: number }[]
 }
+
+// ---- the regulators' further pages: escalation, shelves, rules, hazards, models, statistics, notices, replay ----
+
+export type Priority = 'critical' | 'high' | 'medium' | 'low'
+export const PRIORITIES: readonly Priority[] = ['critical', 'high', 'medium', 'low']
+
+/** What an alarm says of its urgency and of who has been called. */
+export interface Alarm {
+  priority?: Priority
+  escalation?: number
+  escalate_due?: number
+  shelf?: string
+  combined?: string
+  text?: string
+  calls?: number
+  remind_due?: number
+  since?: number
+}
+
+export interface Shelf {
+  id: string
+  enterprise: string
+  collector?: string
+  metric?: string
+  kind: 'maintenance' | 'out_of_service' | 'design'
+  reason: string
+  from: number
+  until: number
+  stage: 'requested' | 'approved' | 'refused' | 'ended'
+  actor: string
+  steps?: Step[]
+  condition?: string
+}
+
+export interface ShelfView {
+  shelf: Shelf
+  enterprise_name?: string
+  collector_name?: string
+  metric_name?: string
+  kind_name?: string
+  in_force?: boolean
+  origin?: string
+}
+
+export interface Hazard {
+  id: string
+  enterprise: string
+  code: string
+  evidence?: string[]
+  found: number
+  due?: number
+  overdue?: boolean
+  closed?: number
+}
+
+export interface HazardView {
+  hazard: Hazard
+  name: string
+  clause?: string
+  enterprise_name?: string
+  region?: string
+  region_name?: string
+  origin?: string
+}
+
+export interface CombinedRule {
+  id: string
+  enterprise: string
+  name: string
+  expression: string
+  level: number
+  on_delay_ms?: number
+  off_delay_ms?: number
+  disabled?: boolean
+}
+
+export interface RuleView {
+  rule: CombinedRule
+  enterprise_name?: string
+  origin?: string
+}
+
+export interface RuleCheck {
+  ok: boolean
+  error?: string
+  line?: number
+  column?: number
+  metrics?: string[]
+}
+
+export interface ModelEntry {
+  version: string
+  title?: string
+  active?: boolean
+  configured?: boolean
+  publisher?: string
+  published?: number
+  note?: string
+  origin?: string
+  signature: 'ok' | 'bad' | 'none'
+  reason?: string
+}
+
+export interface ModelProblem {
+  line: number
+  reason: string
+}
+
+export interface ModelFactor {
+  code: string
+  name: string
+  weight: number
+  clause?: string
+  source?: string
+  confidence?: string
+  when?: string
+  score?: string
+}
+
+export interface ModelFloor {
+  code: string
+  level: Level
+  text: string
+  clause?: string
+  source?: string
+  confidence?: string
+  after_s?: number
+}
+
+export interface ModelNumber {
+  path: string
+  value: string
+  line: number
+  source?: string
+  clause?: string
+  confidence: string
+}
+
+export interface ModelView {
+  version: string
+  title?: string
+  weights: { inherent: number; dynamic: number; management: number }
+  bands: { red: number; orange: number; yellow: number }
+  inherent: ModelFactor[]
+  dynamic: ModelFactor[]
+  management: ModelFactor[]
+  floors: ModelFloor[]
+  feedback_s?: Record<string, number>
+  numbers: ModelNumber[]
+}
+
+export interface ModelDetail extends ModelEntry {
+  document: string
+  problems: ModelProblem[]
+  view?: ModelView
+}

@@ -24,6 +24,8 @@ export const router = createRouter({
       meta: { nav: 'warnings' },
     },
     { path: '/spot-checks', component: () => import('../spotchecks/SpotChecks.vue'), meta: { nav: 'spotChecks' } },
+    { path: '/shelves', component: () => import('../shelves/Shelves.vue'), meta: { nav: 'alarms' } },
+    { path: '/hazards', component: () => import('../hazards/Hazards.vue'), meta: { nav: 'warnings' } },
     { path: '/federation', component: () => import('../federation/Federation.vue'), meta: { nav: 'federation' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],
