@@ -242,11 +242,12 @@ func (n *Node) Ready() error {
 var errNew = errors.New("the site's own records are not written yet")
 
 func (n *Node) introduced() error {
-	for typ, key := range map[string]string{"Site": n.cfg.Site.ID, "User": n.cfg.Bootstrap.AdminLogin} {
-		if key == "" {
+	b := n.cfg.Bootstrap
+	for _, row := range [][2]string{{"Site", n.cfg.Site.ID}, {"User", b.AdminLogin}, {"User", b.SecurityLogin}, {"User", b.AuditLogin}} {
+		if row[1] == "" {
 			continue
 		}
-		if _, ok, err := n.store.Get(typ, key); err != nil || !ok {
+		if _, ok, err := n.store.Get(row[0], row[1]); err != nil || !ok {
 			return errors.Join(errNew, err)
 		}
 	}

@@ -107,7 +107,7 @@ func TestASiteIntroducesItselfAndSigns(t *testing.T) {
 	wait(t, "ready", func() bool { return n.Ready() == nil })
 	wait(t, "an administrator", func() bool { _, ok, _ := n.Store().Get("User", "admin"); return ok })
 	row, ok, err := n.Store().Get("User", "admin")
-	if err != nil || !ok || !sm.CheckPassword("Secret-12345", row.Record.(*schema.User).GetPassword()) || row.Record.(*schema.User).GetRole() != roleAdmin {
+	if err != nil || !ok || !sm.CheckPassword("Secret-12345", row.Record.(*schema.User).GetPassword()) || row.Record.(*schema.User).GetRole() != roleSystem {
 		t.Errorf("%v, %v", row.Record, err)
 	}
 	if row, ok, err = n.Store().Get("Site", "jiangsu"); !ok || err != nil || row.Record.(*schema.Site).GetRegion() != "320000" {

@@ -23,7 +23,9 @@ const actorSite = "site"
 
 // Roles and pauses.
 const (
-	roleAdmin    = "site_admin"
+	roleSystem   = "site_admin"
+	roleSecurity = "security_admin"
+	roleAudit    = "audit_admin"
 	jobTimeout   = 10 * time.Second // of a command the site proposes by itself
 	introduceTry = time.Second
 )
@@ -140,19 +142,26 @@ func (n *Node) putOwn(ctx context.Context) error {
 			return err
 		}
 	}
-	return n.putAdmin(ctx)
+	b := n.cfg.Bootstrap
+	for _, a := range []struct{ login, file, role string }{
+		{b.AdminLogin, b.AdminPasswordFile, roleSystem}, {b.SecurityLogin, b.SecurityPasswordFile, roleSecurity}, {b.AuditLogin, b.AuditPasswordFile, roleAudit},
+	} {
+		if err := n.putAdmin(ctx, a.login, a.file, a.role); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// putAdmin makes the first administrator, unless there is a user of that login.
-func (n *Node) putAdmin(ctx context.Context) error {
-	b := n.cfg.Bootstrap
-	if b.AdminLogin == "" {
+// putAdmin makes a first administrator, unless there is a user of that login.
+func (n *Node) putAdmin(ctx context.Context, login, file, role string) error {
+	if login == "" {
 		return nil
 	}
-	if _, ok, err := n.store.Get("User", b.AdminLogin); ok || err != nil {
+	if _, ok, err := n.store.Get("User", login); ok || err != nil {
 		return err
 	}
-	password, err := os.ReadFile(b.AdminPasswordFile)
+	password, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("first administrator: %w", err)
 	}
@@ -160,7 +169,7 @@ func (n *Node) putAdmin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("first administrator: %w", err)
 	}
-	return n.put(ctx, &schema.User{Login: b.AdminLogin, Name: b.AdminLogin, Role: roleAdmin, Password: hash}, true)
+	return n.put(ctx, &schema.User{Login: login, Name: login, Role: role, Password: hash}, true)
 }
 
 // put writes one record of the site's own.

@@ -27,7 +27,9 @@ const (
 	provinceRegulator = "province_regulator"
 	plantManager      = "plant_manager"
 	plantWorker       = "plant_worker"
-	siteAdmin         = "site_admin"
+	siteAdmin         = "site_admin"     // 系统管理员: gateways, base data, code tables, authorities
+	securityAdmin     = "security_admin" // 安全管理员: people, roles, sessions
+	auditAdmin        = "audit_admin"    // 审计管理员: the audit, and nothing else
 )
 
 var (
@@ -37,10 +39,14 @@ var (
 	managers   = []string{plantManager}
 	everybody  = append(append([]string{}, overseers...), plant...)
 	admin      = []string{siteAdmin}
+	security   = []string{securityAdmin}
+	auditors   = []string{auditAdmin}
+	// anyone may deal with his own account; everybody above works with the data of plants.
+	anyone = slices.Concat(everybody, security, auditors)
 )
 
 // rolesOf are the roles a portal lets in.
-var rolesOf = map[Portal][]string{Regulator: overseers, Enterprise: plant}
+var rolesOf = map[Portal][]string{Regulator: slices.Concat(overseers, security, auditors), Enterprise: plant}
 
 // scope judges whether a viewer may reach what the path names. It answers "not found" for what the viewer may not know of.
 type scope func(s *Server, v *viewer, param func(string) string) error
@@ -68,9 +74,9 @@ var onlyE = []Portal{Enterprise}
 // accesses is the one place that says who may do what.
 var accesses = []Access{
 	{ID: "login", Method: http.MethodPost, Path: "/api/v1/session", Tag: "session", Summary: "Log in", Portals: both},
-	{ID: "session", Method: http.MethodGet, Path: "/api/v1/session", Tag: "session", Summary: "Who is logged in", Portals: both, Roles: everybody},
-	{ID: "logout", Method: http.MethodDelete, Path: "/api/v1/session", Tag: "session", Summary: "Log out", Portals: both, Roles: everybody},
-	{ID: "change-password", Method: http.MethodPost, Path: "/api/v1/session/password", Tag: "session", Summary: "Change one's own password", Portals: both, Roles: everybody},
+	{ID: "session", Method: http.MethodGet, Path: "/api/v1/session", Tag: "session", Summary: "Who is logged in", Portals: both, Roles: anyone},
+	{ID: "logout", Method: http.MethodDelete, Path: "/api/v1/session", Tag: "session", Summary: "Log out", Portals: both, Roles: anyone},
+	{ID: "change-password", Method: http.MethodPost, Path: "/api/v1/session/password", Tag: "session", Summary: "Change one's own password", Portals: both, Roles: anyone},
 
 	{ID: "overview", Method: http.MethodGet, Path: "/api/v1/overview", Tag: "overview", Summary: "The situation of a region", Portals: onlyR, Roles: overseers, Filters: true},
 	{ID: "enterprises", Method: http.MethodGet, Path: "/api/v1/enterprises", Tag: "enterprises", Summary: "Enterprises, gravest first", Portals: onlyR, Roles: overseers, Filters: true},
@@ -120,12 +126,17 @@ var accesses = []Access{
 	{ID: "records-write", Method: http.MethodPost, Path: "/api/v1/records", Tag: "records", Summary: "Write base data: all changes or none", Portals: both, Roles: append([]string{plantManager}, overseers...), Filters: true},
 	{ID: "records", Method: http.MethodGet, Path: "/api/v1/records/{type}", Tag: "records", Summary: "Records of a type", Portals: onlyR, Roles: overseers, Filters: true},
 	{ID: "credential", Method: http.MethodPost, Path: "/api/v1/gateways/{code}/credential", Tag: "administration", Summary: "Give a gateway a new secret, shown once", Portals: onlyR, Roles: admin, scope: recordScope("Gateway", "code")},
-	{ID: "user-create", Method: http.MethodPost, Path: "/api/v1/users", Tag: "administration", Summary: "Let a person in", Portals: onlyR, Roles: admin},
-	{ID: "user-change", Method: http.MethodPatch, Path: "/api/v1/users/{login}", Tag: "administration", Summary: "Disable a person, or give a new password", Portals: onlyR, Roles: admin},
+	{ID: "orgs", Method: http.MethodGet, Path: "/api/v1/orgs", Tag: "administration", Summary: "The tree of authorities, those in sight", Portals: onlyR, Roles: slices.Concat(overseers, security), Filters: true},
+	{ID: "org-write", Method: http.MethodPost, Path: "/api/v1/orgs", Tag: "administration", Summary: "Add or change an authority", Portals: onlyR, Roles: admin},
+	{ID: "org-delete", Method: http.MethodDelete, Path: "/api/v1/orgs/{code}", Tag: "administration", Summary: "Delete an authority that has neither parts nor people", Portals: onlyR, Roles: admin},
+	{ID: "users", Method: http.MethodGet, Path: "/api/v1/users", Tag: "administration", Summary: "People, by login", Portals: onlyR, Roles: security},
+	{ID: "roles", Method: http.MethodGet, Path: "/api/v1/roles", Tag: "administration", Summary: "What each role may do", Portals: onlyR, Roles: slices.Concat(admin, security, auditors)},
+	{ID: "user-create", Method: http.MethodPost, Path: "/api/v1/users", Tag: "administration", Summary: "Let a person in", Portals: onlyR, Roles: security},
+	{ID: "user-change", Method: http.MethodPatch, Path: "/api/v1/users/{login}", Tag: "administration", Summary: "Disable a person, or give a new password", Portals: onlyR, Roles: security},
 
-	{ID: "tables", Method: http.MethodGet, Path: "/api/v1/tables", Tag: "schema", Summary: "Names of the code tables", Portals: both, Roles: everybody},
-	{ID: "table", Method: http.MethodGet, Path: "/api/v1/tables/{name}", Tag: "schema", Summary: "A code table", Portals: both, Roles: everybody},
-	{ID: "dictionary", Method: http.MethodGet, Path: "/api/v1/dictionary", Tag: "schema", Summary: "The data dictionary", Portals: both, Roles: everybody},
+	{ID: "tables", Method: http.MethodGet, Path: "/api/v1/tables", Tag: "schema", Summary: "Names of the code tables", Portals: both, Roles: anyone},
+	{ID: "table", Method: http.MethodGet, Path: "/api/v1/tables/{name}", Tag: "schema", Summary: "A code table", Portals: both, Roles: anyone},
+	{ID: "dictionary", Method: http.MethodGet, Path: "/api/v1/dictionary", Tag: "schema", Summary: "The data dictionary", Portals: both, Roles: anyone},
 	{ID: "model", Method: http.MethodGet, Path: "/api/v1/model", Tag: "risk", Summary: "The risk model in force", Portals: both, Roles: everybody},
 	{ID: "model-evaluate", Method: http.MethodPost, Path: "/api/v1/model/evaluate", Tag: "risk", Summary: "Judge given inputs by the model in force", Portals: onlyR, Roles: overseers},
 	{ID: "models", Method: http.MethodGet, Path: "/api/v1/models", Tag: "risk", Summary: "Every published risk model, and the configured one", Portals: onlyR, Roles: overseers},

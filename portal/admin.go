@@ -144,6 +144,7 @@ type userInput struct {
 		Role       string `json:"role" maxLength:"32" doc:"table role"`
 		Region     string `json:"region,omitempty" maxLength:"6" doc:"regulators: what they see; empty is all"`
 		Enterprise string `json:"enterprise,omitempty" maxLength:"32" doc:"plant people"`
+		Org        string `json:"org,omitempty" maxLength:"32" doc:"regulators: their authority; its region is theirs unless a smaller one is given"`
 		Password   string `json:"password" maxLength:"256"`
 	}
 }
@@ -155,16 +156,17 @@ type UserView struct {
 	Role       string `json:"role"`
 	Region     string `json:"region,omitempty"`
 	Enterprise string `json:"enterprise,omitempty"`
+	Org        string `json:"org,omitempty"`
 	Disabled   bool   `json:"disabled,omitempty"`
 }
 
 func userView(u *schema.User) *UserView {
-	return &UserView{Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), Disabled: u.GetDisabled()}
+	return &UserView{Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), Org: u.GetOrg(), Disabled: u.GetDisabled()}
 }
 
 func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*UserView, error) {
 	b := in.Body
-	u := &schema.User{Login: b.Login, Name: b.Name, Role: b.Role, Region: b.Region, Enterprise: b.Enterprise}
+	u := &schema.User{Login: b.Login, Name: b.Name, Role: b.Role, Region: b.Region, Enterprise: b.Enterprise, Org: b.Org}
 	if _, ok, err := s.user(b.Login); err != nil {
 		return nil, err
 	} else if ok { // found out before the password is hashed, which takes long
@@ -172,6 +174,9 @@ func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*Use
 	}
 	if slices.Contains(plant, u.GetRole()) != (u.GetEnterprise() != "") {
 		return nil, invalid("body.enterprise", "the plant of plant people, and nothing for others", u.GetEnterprise())
+	}
+	if err := s.placed(u); err != nil {
+		return nil, err
 	}
 	if err := weak("body.password", b.Password, b.Login); err != nil {
 		return nil, err
@@ -274,6 +279,11 @@ func (s *Server) changePassword(ctx context.Context, v *viewer, in *passwordInpu
 func (d *door) adminRoutes() {
 	s := d.s
 	handle(d, "credential", s.newCredential)
+	handle(d, "orgs", s.orgs)
+	handle(d, "org-write", s.writeOrg)
+	handle(d, "org-delete", s.deleteOrg)
+	handle(d, "users", s.users)
+	handle(d, "roles", s.roles)
 	handle(d, "user-create", s.createUser)
 	handle(d, "user-change", s.changeUser)
 }

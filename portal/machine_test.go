@@ -76,13 +76,15 @@ func newJudged(t *testing.T, change ...func(*Options, *engine.Engine)) *site {
 			t.Error(bad)
 		}
 	})
-	b, err := schema.Marshal(&schema.User{Login: "admin", Name: "管理员", Role: siteAdmin, Password: quickHash(t, rightPassword)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := j.Propose(t.Context(), &schema.Command{Actor: "site", Body: &schema.Command_Put{Put: &schema.Put{Changes: []*schema.Change{{Type: "User", Record: b}}}}})
-	if err != nil || len(res.GetViolations()) > 0 {
-		t.Fatal(err, res.GetViolations())
+	for login, role := range map[string]string{"admin": siteAdmin, "security": securityAdmin, "audit": auditAdmin} {
+		b, err := schema.Marshal(&schema.User{Login: login, Name: "管理员", Role: role, Password: quickHash(t, rightPassword)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := j.Propose(t.Context(), &schema.Command{Actor: "site", Body: &schema.Command_Put{Put: &schema.Put{Changes: []*schema.Change{{Type: "User", Record: b}}}}})
+		if err != nil || len(res.GetViolations()) > 0 {
+			t.Fatal(err, res.GetViolations())
+		}
 	}
 	return s
 }
@@ -119,6 +121,7 @@ func TestLoop(t *testing.T) {
 func provisioned(t *testing.T) *site {
 	s := newJudged(t)
 	s.enter(Regulator, "admin", rightPassword)
+	s.enter(Regulator, "security", rightPassword)
 	c := plantA + "C001"
 	change := func(typ string, record object) object { return object{"type": typ, "record": record} }
 	base := object{"changes": []object{
@@ -143,8 +146,8 @@ func provisioned(t *testing.T) *site {
 		{"login": "js01", "name": "钱", "role": provinceRegulator, "region": "320000", "enterprise": "", "password": rightPassword},
 		{"login": "m0001", "name": "陈", "role": plantManager, "region": "", "enterprise": plantA, "password": rightPassword},
 	} {
-		s.must(Regulator, "admin", http.MethodPost, "/api/v1/users", u)
-		if got := s.on(Regulator, "admin", http.MethodPost, "/api/v1/users", u); got.status != http.StatusConflict {
+		s.must(Regulator, "security", http.MethodPost, "/api/v1/users", u)
+		if got := s.on(Regulator, "security", http.MethodPost, "/api/v1/users", u); got.status != http.StatusConflict {
 			t.Errorf("a user again: %d %s", got.status, got.body)
 		}
 	}

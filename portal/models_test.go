@@ -42,8 +42,9 @@ func root(t *testing.T) *site {
 		}
 	})
 	s.enter(Regulator, "admin", rightPassword)
-	s.must(Regulator, "admin", http.MethodPost, "/api/v1/users", object{"login": "js01", "name": "钱", "role": provinceRegulator, "region": "320000", "password": rightPassword})
-	s.must(Regulator, "admin", http.MethodPost, "/api/v1/users", object{"login": "sz01", "name": "孙", "role": provinceRegulator, "region": "320500", "password": rightPassword})
+	s.enter(Regulator, "security", rightPassword)
+	s.must(Regulator, "security", http.MethodPost, "/api/v1/users", object{"login": "js01", "name": "钱", "role": provinceRegulator, "region": "320000", "password": rightPassword})
+	s.must(Regulator, "security", http.MethodPost, "/api/v1/users", object{"login": "sz01", "name": "孙", "role": provinceRegulator, "region": "320500", "password": rightPassword})
 	s.enter(Regulator, "js01", rightPassword)
 	s.enter(Regulator, "sz01", rightPassword)
 	return s

@@ -99,7 +99,7 @@ func TestSessionEnds(t *testing.T) {
 
 func TestDisabledUserIsOutAtOnce(t *testing.T) {
 	s := newSite(t)
-	if got := s.as("admin", http.MethodPatch, "/api/v1/users/suzhou", object{"disabled": true}); got.status != http.StatusOK {
+	if got := s.as("security", http.MethodPatch, "/api/v1/users/suzhou", object{"disabled": true}); got.status != http.StatusOK {
 		t.Fatalf("disable: %d %s", got.status, got.body)
 	}
 	if got := s.as("suzhou", http.MethodGet, "/api/v1/session", nil); got.status != http.StatusUnauthorized {

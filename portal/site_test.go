@@ -163,6 +163,7 @@ func (s *site) pass(d time.Duration) {
 var people = []*schema.User{
 	{Login: "ministry", Name: "部", Role: ministryRegulator}, {Login: "province", Name: "省", Role: provinceRegulator, Region: "320000"},
 	{Login: "suzhou", Name: "苏州", Role: provinceRegulator, Region: "320500"}, {Login: "admin", Name: "管", Role: siteAdmin},
+	{Login: "security", Name: "安全", Role: securityAdmin}, {Login: "audit", Name: "审计", Role: auditAdmin},
 	{Login: "manager-a", Name: "安", Role: plantManager, Enterprise: plantA}, {Login: "worker-a", Name: "工", Role: plantWorker, Enterprise: plantA},
 	{Login: "manager-b", Name: "乙", Role: plantManager, Enterprise: plantB},
 }

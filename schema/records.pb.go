@@ -3411,16 +3411,26 @@ func (x *Site) GetSchemaVersion() string {
 
 // User is a person who may log in at this site.
 type User struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Login         string                 `protobuf:"bytes,1,opt,name=login,proto3" json:"login,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Role          string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
-	Region        string                 `protobuf:"bytes,4,opt,name=region,proto3" json:"region,omitempty"`         // regulators: what they may see
-	Enterprise    string                 `protobuf:"bytes,5,opt,name=enterprise,proto3" json:"enterprise,omitempty"` // plant people
-	Password      string                 `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"`     // pbkdf2-hmac-sm3$iterations$salt$hash
-	Disabled      bool                   `protobuf:"varint,7,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Login           string                 `protobuf:"bytes,1,opt,name=login,proto3" json:"login,omitempty"`
+	Name            string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Role            string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
+	Region          string                 `protobuf:"bytes,4,opt,name=region,proto3" json:"region,omitempty"`         // regulators: what they may see
+	Enterprise      string                 `protobuf:"bytes,5,opt,name=enterprise,proto3" json:"enterprise,omitempty"` // plant people
+	Password        string                 `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"`     // pbkdf2-hmac-sm3$iterations$salt$hash
+	Disabled        bool                   `protobuf:"varint,7,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Org             string                 `protobuf:"bytes,8,opt,name=org,proto3" json:"org,omitempty"`
+	PersonalSealed  string                 `protobuf:"bytes,9,opt,name=personal_sealed,json=personalSealed,proto3" json:"personal_sealed,omitempty"` // name and phone, SM4-GCM under the site's key; name then holds the masked one
+	PasswordSet     int64                  `protobuf:"varint,10,opt,name=password_set,json=passwordSet,proto3" json:"password_set,omitempty"`
+	PasswordHistory []string               `protobuf:"bytes,11,rep,name=password_history,json=passwordHistory,proto3" json:"password_history,omitempty"`
+	MustChange      bool                   `protobuf:"varint,12,opt,name=must_change,json=mustChange,proto3" json:"must_change,omitempty"`
+	TotpSealed      string                 `protobuf:"bytes,13,opt,name=totp_sealed,json=totpSealed,proto3" json:"totp_sealed,omitempty"`
+	TotpStep        int64                  `protobuf:"varint,14,opt,name=totp_step,json=totpStep,proto3" json:"totp_step,omitempty"` // a code of this step or an earlier one is never taken again
+	Recovery        []string               `protobuf:"bytes,15,rep,name=recovery,proto3" json:"recovery,omitempty"`                  // SM3, hexadecimal
+	Subject         string                 `protobuf:"bytes,16,opt,name=subject,proto3" json:"subject,omitempty"`                    // OIDC: issuer, a space, subject
+	LockedUntil     int64                  `protobuf:"varint,17,opt,name=locked_until,json=lockedUntil,proto3" json:"locked_until,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *User) Reset() {
@@ -3502,6 +3512,238 @@ func (x *User) GetDisabled() bool {
 	return false
 }
 
+func (x *User) GetOrg() string {
+	if x != nil {
+		return x.Org
+	}
+	return ""
+}
+
+func (x *User) GetPersonalSealed() string {
+	if x != nil {
+		return x.PersonalSealed
+	}
+	return ""
+}
+
+func (x *User) GetPasswordSet() int64 {
+	if x != nil {
+		return x.PasswordSet
+	}
+	return 0
+}
+
+func (x *User) GetPasswordHistory() []string {
+	if x != nil {
+		return x.PasswordHistory
+	}
+	return nil
+}
+
+func (x *User) GetMustChange() bool {
+	if x != nil {
+		return x.MustChange
+	}
+	return false
+}
+
+func (x *User) GetTotpSealed() string {
+	if x != nil {
+		return x.TotpSealed
+	}
+	return ""
+}
+
+func (x *User) GetTotpStep() int64 {
+	if x != nil {
+		return x.TotpStep
+	}
+	return 0
+}
+
+func (x *User) GetRecovery() []string {
+	if x != nil {
+		return x.Recovery
+	}
+	return nil
+}
+
+func (x *User) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *User) GetLockedUntil() int64 {
+	if x != nil {
+		return x.LockedUntil
+	}
+	return 0
+}
+
+// Org is an authority or a part of one (监管机构), in the tree of authorities by region.
+type Org struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Region        string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"` // empty: the whole country
+	Parent        string                 `protobuf:"bytes,4,opt,name=parent,proto3" json:"parent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Org) Reset() {
+	*x = Org{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Org) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Org) ProtoMessage() {}
+
+func (x *Org) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Org.ProtoReflect.Descriptor instead.
+func (*Org) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Org) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Org) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Org) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Org) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+// ApiKey lets a machine call named routes in the name of a person, until it expires. Only the digest of its secret is kept.
+type ApiKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Login         string                 `protobuf:"bytes,2,opt,name=login,proto3" json:"login,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	SecretSm3     string                 `protobuf:"bytes,4,opt,name=secret_sm3,json=secretSm3,proto3" json:"secret_sm3,omitempty"`
+	Routes        []string               `protobuf:"bytes,5,rep,name=routes,proto3" json:"routes,omitempty"`
+	Created       int64                  `protobuf:"varint,6,opt,name=created,proto3" json:"created,omitempty"`
+	Expires       int64                  `protobuf:"varint,7,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApiKey) Reset() {
+	*x = ApiKey{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApiKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApiKey) ProtoMessage() {}
+
+func (x *ApiKey) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApiKey.ProtoReflect.Descriptor instead.
+func (*ApiKey) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ApiKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ApiKey) GetLogin() string {
+	if x != nil {
+		return x.Login
+	}
+	return ""
+}
+
+func (x *ApiKey) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ApiKey) GetSecretSm3() string {
+	if x != nil {
+		return x.SecretSm3
+	}
+	return ""
+}
+
+func (x *ApiKey) GetRoutes() []string {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+func (x *ApiKey) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
+func (x *ApiKey) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
 // Session is a login that has not ended. Only the digest of its token is kept.
 type Session struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3510,13 +3752,16 @@ type Session struct {
 	Portal        string                 `protobuf:"bytes,3,opt,name=portal,proto3" json:"portal,omitempty"`
 	Created       int64                  `protobuf:"varint,4,opt,name=created,proto3" json:"created,omitempty"`
 	Expires       int64                  `protobuf:"varint,5,opt,name=expires,proto3" json:"expires,omitempty"`
+	Seen          int64                  `protobuf:"varint,6,opt,name=seen,proto3" json:"seen,omitempty"`
+	Address       string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
+	Agent         string                 `protobuf:"bytes,8,opt,name=agent,proto3" json:"agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3528,7 +3773,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3541,7 +3786,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Session) GetId() string {
@@ -3579,6 +3824,27 @@ func (x *Session) GetExpires() int64 {
 	return 0
 }
 
+func (x *Session) GetSeen() int64 {
+	if x != nil {
+		return x.Seen
+	}
+	return 0
+}
+
+func (x *Session) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Session) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
 // AuditEntry is one thing a person or machine did that is not visible from a record change itself.
 type AuditEntry struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -3599,7 +3865,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3611,7 +3877,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3624,7 +3890,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AuditEntry) GetId() string {
@@ -3715,7 +3981,7 @@ type RiskModel struct {
 
 func (x *RiskModel) Reset() {
 	*x = RiskModel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3727,7 +3993,7 @@ func (x *RiskModel) String() string {
 func (*RiskModel) ProtoMessage() {}
 
 func (x *RiskModel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3740,7 +4006,7 @@ func (x *RiskModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RiskModel.ProtoReflect.Descriptor instead.
 func (*RiskModel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RiskModel) GetVersion() string {
@@ -3817,7 +4083,7 @@ type ModelUse struct {
 
 func (x *ModelUse) Reset() {
 	*x = ModelUse{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3829,7 +4095,7 @@ func (x *ModelUse) String() string {
 func (*ModelUse) ProtoMessage() {}
 
 func (x *ModelUse) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3842,7 +4108,7 @@ func (x *ModelUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelUse.ProtoReflect.Descriptor instead.
 func (*ModelUse) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ModelUse) GetId() string {
@@ -3929,7 +4195,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[33]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3941,7 +4207,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[33]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3954,7 +4220,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Channel) GetId() string {
@@ -4050,7 +4316,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[34]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4062,7 +4328,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[34]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4075,7 +4341,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{34}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Delivery) GetId() string {
@@ -4188,7 +4454,7 @@ type CodeTable struct {
 
 func (x *CodeTable) Reset() {
 	*x = CodeTable{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[35]
+	mi := &file_dusthub_v1_records_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4200,7 +4466,7 @@ func (x *CodeTable) String() string {
 func (*CodeTable) ProtoMessage() {}
 
 func (x *CodeTable) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[35]
+	mi := &file_dusthub_v1_records_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4213,7 +4479,7 @@ func (x *CodeTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeTable.ProtoReflect.Descriptor instead.
 func (*CodeTable) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{35}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CodeTable) GetName() string {
@@ -4251,7 +4517,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[36]
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4263,7 +4529,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[36]
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4276,7 +4542,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{36}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Code) GetCode() string {
@@ -4331,7 +4597,7 @@ type Quarantine struct {
 
 func (x *Quarantine) Reset() {
 	*x = Quarantine{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[37]
+	mi := &file_dusthub_v1_records_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4343,7 +4609,7 @@ func (x *Quarantine) String() string {
 func (*Quarantine) ProtoMessage() {}
 
 func (x *Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[37]
+	mi := &file_dusthub_v1_records_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4356,7 +4622,7 @@ func (x *Quarantine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
 func (*Quarantine) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{37}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Quarantine) GetId() string {
@@ -4423,7 +4689,7 @@ type Violation struct {
 
 func (x *Violation) Reset() {
 	*x = Violation{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	mi := &file_dusthub_v1_records_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4435,7 +4701,7 @@ func (x *Violation) String() string {
 func (*Violation) ProtoMessage() {}
 
 func (x *Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	mi := &file_dusthub_v1_records_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4448,7 +4714,7 @@ func (x *Violation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Violation.ProtoReflect.Descriptor instead.
 func (*Violation) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{38}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Violation) GetRecord() string {
@@ -5252,7 +5518,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f软件版本R\aversion\x12?\n" +
 	"\x0eschema_version\x18\a \x01(\tB\x18\xd2\xf3\x18\x14\n" +
 	"\x12数据规范版本R\rschemaVersion:\x1a\xca\xf3\x18\x16\n" +
-	"\x06站点\x10\a\x18\x01\"\x02id2\x04A3.1\"\xaf\x03\n" +
+	"\x06站点\x10\a\x18\x01\"\x02id2\x04A3.1\"\xa7\b\n" +
 	"\x04User\x125\n" +
 	"\x05login\x18\x01 \x01(\tB\x1f\xd2\xf3\x18\x1b\n" +
 	"\t登录名\x12\x0erequired,loginR\x05login\x123\n" +
@@ -5270,9 +5536,59 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\bpassword\x18\x06 \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
 	"\f口令摘要\x12\brequiredR\bpassword\x12(\n" +
 	"\bdisabled\x18\a \x01(\bB\f\xd2\xf3\x18\b\n" +
-	"\x06停用R\bdisabled:'\xca\xf3\x18#\n" +
+	"\x06停用R\bdisabled\x12,\n" +
+	"\x03org\x18\b \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
+	"\f所属机构\x12\x06max=32R\x03org\x12M\n" +
+	"\x0fpersonal_sealed\x18\t \x01(\tB$\xd2\xf3\x18 \n" +
+	"\x14个人信息(密文)\x12\bmax=1024R\x0epersonalSealed\x12?\n" +
+	"\fpassword_set\x18\n" +
+	" \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12口令设置时间\x1a\x02msR\vpasswordSet\x12J\n" +
+	"\x10password_history\x18\v \x03(\tB\x1f\xd2\xf3\x18\x1b\n" +
+	"\x12历史口令摘要\x12\x05max=5R\x0fpasswordHistory\x123\n" +
+	"\vmust_change\x18\f \x01(\bB\x12\xd2\xf3\x18\x0e\n" +
+	"\f须改口令R\n" +
+	"mustChange\x12J\n" +
+	"\vtotp_sealed\x18\r \x01(\tB)\xd2\xf3\x18%\n" +
+	"\x1a动态口令密钥(密文)\x12\amax=512R\n" +
+	"totpSealed\x12;\n" +
+	"\ttotp_step\x18\x0e \x01(\x03B\x1e\xd2\xf3\x18\x1a\n" +
+	"\x18已用动态口令时步R\btotpStep\x129\n" +
+	"\brecovery\x18\x0f \x03(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x0f恢复码摘要\x12\x06max=10R\brecovery\x12;\n" +
+	"\asubject\x18\x10 \x01(\tB!\xd2\xf3\x18\x1d\n" +
+	"\x12统一身份标识\x12\amax=512R\asubject\x126\n" +
+	"\flocked_until\x18\x11 \x01(\x03B\x13\xd2\xf3\x18\x0f\n" +
+	"\t锁定至\x1a\x02msR\vlockedUntil:'\xca\xf3\x18#\n" +
 	"\x06用户\x10\a\"\x05login*\n" +
-	"enterprise2\x04A1.3\"\xc5\x02\n" +
+	"enterprise2\x04A1.3\"\x97\x02\n" +
+	"\x03Org\x128\n" +
+	"\x04code\x18\x01 \x01(\tB$\xd2\xf3\x18 \n" +
+	"\f机构编码\x12\x10required,site_idR\x04code\x122\n" +
+	"\x04name\x18\x02 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06名称\x12\x10required,max=100R\x04name\x12<\n" +
+	"\x06region\x18\x03 \x01(\tB$\xd2\xf3\x18 \n" +
+	"\f行政区划\x12\x10omitempty,regionR\x06region\x122\n" +
+	"\x06parent\x18\x04 \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
+	"\f上级机构\x12\x06max=32R\x06parent:0\xca\xf3\x18,\n" +
+	"\f监管机构\x10\a\"\x04code*\x06parent*\x06region2\x04A1.3\"\xc2\x03\n" +
+	"\x06ApiKey\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=32R\x02id\x12/\n" +
+	"\x05login\x18\x02 \x01(\tB\x19\xd2\xf3\x18\x15\n" +
+	"\t登录名\x12\brequiredR\x05login\x122\n" +
+	"\x04name\x18\x03 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06用途\x12\x10required,max=100R\x04name\x12N\n" +
+	"\n" +
+	"secret_sm3\x18\x04 \x01(\tB/\xd2\xf3\x18+\n" +
+	"\f密钥摘要\x12\x1brequired,len=64,hexadecimalR\tsecretSm3\x12A\n" +
+	"\x06routes\x18\x05 \x03(\tB)\xd2\xf3\x18%\n" +
+	"\f可用接口\x12\x15required,min=1,max=50R\x06routes\x120\n" +
+	"\acreated\x18\x06 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f创建时间\x1a\x02msR\acreated\x12:\n" +
+	"\aexpires\x18\a \x01(\x03B \xd2\xf3\x18\x1c\n" +
+	"\f失效时间\x12\brequired\x1a\x02msR\aexpires:#\xca\xf3\x18\x1f\n" +
+	"\f接口密钥\x10\a\"\x02id*\x05login2\x02T4\"\xdd\x03\n" +
 	"\aSession\x12?\n" +
 	"\x02id\x18\x01 \x01(\tB/\xd2\xf3\x18+\n" +
 	"\f令牌摘要\x12\x1brequired,len=64,hexadecimalR\x02id\x12/\n" +
@@ -5283,7 +5599,13 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\acreated\x18\x04 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f登录时间\x1a\x02msR\acreated\x120\n" +
 	"\aexpires\x18\x05 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
-	"\f失效时间\x1a\x02msR\aexpires:\x19\xca\xf3\x18\x15\n" +
+	"\f失效时间\x1a\x02msR\aexpires\x120\n" +
+	"\x04seen\x18\x06 \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12最近使用时间\x1a\x02msR\x04seen\x124\n" +
+	"\aaddress\x18\a \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
+	"\f来源地址\x12\x06max=64R\aaddress\x12.\n" +
+	"\x05agent\x18\b \x01(\tB\x18\xd2\xf3\x18\x14\n" +
+	"\t浏览器\x12\amax=200R\x05agent:\x19\xca\xf3\x18\x15\n" +
 	"\x06会话\x10\a\"\x02id*\x05login\"\x86\x04\n" +
 	"\n" +
 	"AuditEntry\x12&\n" +
@@ -5477,7 +5799,7 @@ func file_dusthub_v1_records_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_records_proto_rawDescData
 }
 
-var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Enterprise)(nil),      // 0: dusthub.v1.Enterprise
 	(*Dust)(nil),            // 1: dusthub.v1.Dust
@@ -5508,16 +5830,18 @@ var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Attachment)(nil),      // 26: dusthub.v1.Attachment
 	(*Site)(nil),            // 27: dusthub.v1.Site
 	(*User)(nil),            // 28: dusthub.v1.User
-	(*Session)(nil),         // 29: dusthub.v1.Session
-	(*AuditEntry)(nil),      // 30: dusthub.v1.AuditEntry
-	(*RiskModel)(nil),       // 31: dusthub.v1.RiskModel
-	(*ModelUse)(nil),        // 32: dusthub.v1.ModelUse
-	(*Channel)(nil),         // 33: dusthub.v1.Channel
-	(*Delivery)(nil),        // 34: dusthub.v1.Delivery
-	(*CodeTable)(nil),       // 35: dusthub.v1.CodeTable
-	(*Code)(nil),            // 36: dusthub.v1.Code
-	(*Quarantine)(nil),      // 37: dusthub.v1.Quarantine
-	(*Violation)(nil),       // 38: dusthub.v1.Violation
+	(*Org)(nil),             // 29: dusthub.v1.Org
+	(*ApiKey)(nil),          // 30: dusthub.v1.ApiKey
+	(*Session)(nil),         // 31: dusthub.v1.Session
+	(*AuditEntry)(nil),      // 32: dusthub.v1.AuditEntry
+	(*RiskModel)(nil),       // 33: dusthub.v1.RiskModel
+	(*ModelUse)(nil),        // 34: dusthub.v1.ModelUse
+	(*Channel)(nil),         // 35: dusthub.v1.Channel
+	(*Delivery)(nil),        // 36: dusthub.v1.Delivery
+	(*CodeTable)(nil),       // 37: dusthub.v1.CodeTable
+	(*Code)(nil),            // 38: dusthub.v1.Code
+	(*Quarantine)(nil),      // 39: dusthub.v1.Quarantine
+	(*Violation)(nil),       // 40: dusthub.v1.Violation
 }
 var file_dusthub_v1_records_proto_depIdxs = []int32{
 	1,  // 0: dusthub.v1.Enterprise.dusts:type_name -> dusthub.v1.Dust
@@ -5530,8 +5854,8 @@ var file_dusthub_v1_records_proto_depIdxs = []int32{
 	15, // 7: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
 	23, // 8: dusthub.v1.SpotCheck.findings:type_name -> dusthub.v1.Finding
 	24, // 9: dusthub.v1.SpotCheck.draw:type_name -> dusthub.v1.Draw
-	36, // 10: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
-	38, // 11: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
+	38, // 10: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
+	40, // 11: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
 	12, // [12:12] is the sub-list for method output_type
 	12, // [12:12] is the sub-list for method input_type
 	12, // [12:12] is the sub-list for extension type_name
@@ -5552,7 +5876,7 @@ func file_dusthub_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_records_proto_rawDesc), len(file_dusthub_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

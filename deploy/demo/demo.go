@@ -138,7 +138,7 @@ func (r *run) startSites(ctx context.Context) error {
 	if err := certify(r.opt.Dir, r.sites, r.plants); err != nil {
 		return err
 	}
-	password, err := adminPassword(r.opt.Dir)
+	passwords, err := adminPasswords(r.opt.Dir)
 	if err != nil {
 		return err
 	}
@@ -155,13 +155,13 @@ func (r *run) startSites(ctx context.Context) error {
 			}
 			r.procs = append(r.procs, p)
 		}
-		r.admins[s.ID] = newSession(s.regulator(), "admin", password)
+		r.admins[s.ID] = newSession(s.regulator(), "admin", passwords["admin"])
 	}
 	for _, s := range r.sites {
 		if err := r.ready(ctx, s); err != nil {
 			return err
 		}
-		if err := provision(ctx, r.admins[s.ID], s, r.plants); err != nil {
+		if err := provision(ctx, r.admins[s.ID], newSession(s.regulator(), "security", passwords["security"]), s, r.plants); err != nil {
 			return fmt.Errorf("set up %s: %w", s.ID, err)
 		}
 		r.say("%s is ready", s.Name)

@@ -351,7 +351,7 @@ func newLoop(t *testing.T, collectors int) *loop {
 	if err := certify(l.dir, l.sites, []plants.Plant{l.plant}); err != nil {
 		t.Fatal(err)
 	}
-	password, err := adminPassword(l.dir)
+	passwords, err := adminPasswords(l.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +363,7 @@ func newLoop(t *testing.T, collectors int) *loop {
 	}
 	for _, s := range l.sites {
 		l.ready(s)
-		if err := provision(t.Context(), newSession(s.regulator(), "admin", password), s, []plants.Plant{l.plant}); err != nil {
+		if err := provision(t.Context(), newSession(s.regulator(), "admin", passwords["admin"]), newSession(s.regulator(), "security", passwords["security"]), s, []plants.Plant{l.plant}); err != nil {
 			t.Fatal(err)
 		}
 	}

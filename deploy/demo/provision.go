@@ -98,8 +98,8 @@ func regulatorLogin(s *site) string {
 func managerLogin(p plants.Plant) string { return "m" + p.Code[8:] }
 func workerLogin(p plants.Plant) string  { return "w" + p.Code[8:] }
 
-// provision brings base data, people and credentials to a site through its administrator's API. Running it again changes nothing.
-func provision(ctx context.Context, admin *session, s *site, all []plants.Plant) error {
+// provision brings base data, people and credentials to a site through its administrators' API. Running it again changes nothing.
+func provision(ctx context.Context, admin, security *session, s *site, all []plants.Plant) error {
 	for _, p := range all {
 		if p.Site != s.ID {
 			continue
@@ -109,7 +109,7 @@ func provision(ctx context.Context, admin *session, s *site, all []plants.Plant)
 		}
 	}
 	for _, who := range people(s, all) {
-		err := admin.post(ctx, "/api/v1/users", object{"login": who.Login, "name": who.Name, "role": who.Role, "region": who.Region, "enterprise": who.Enterprise, "password": Password}, nil)
+		err := security.post(ctx, "/api/v1/users", object{"login": who.Login, "name": who.Name, "role": who.Role, "region": who.Region, "enterprise": who.Enterprise, "password": Password}, nil)
 		var status *statusError
 		if errors.As(err, &status) && status.Status == http.StatusConflict {
 			continue

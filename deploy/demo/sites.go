@@ -107,9 +107,25 @@ func certify(dir string, sites []*site, all []plants.Plant) error {
 
 func identityDir(dir, name string) string { return filepath.Join(dir, "pki", name) }
 
-// adminPassword is the first administrator's password, made once and kept in a file that the sites read.
-func adminPassword(dir string) (string, error) {
-	path := filepath.Join(dir, "admin.password")
+// administrators are the first three of every site, each with a password file of that name.
+var administrators = []string{"admin", "security", "audit"}
+
+// adminPasswords are the first administrators' passwords by login.
+func adminPasswords(dir string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, login := range administrators {
+		password, err := adminPassword(dir, login)
+		if err != nil {
+			return nil, err
+		}
+		out[login] = password
+	}
+	return out, nil
+}
+
+// adminPassword is a first administrator's password, made once and kept in a file that the sites read.
+func adminPassword(dir, login string) (string, error) {
+	path := filepath.Join(dir, login+".password")
 	b, err := os.ReadFile(path)
 	if err == nil {
 		return string(b), nil
@@ -134,6 +150,10 @@ func configure(dir string, sites []*site, s *site, replica int) (string, error) 
 	for i, r := range s.Replicas {
 		peers = append(peers, m{"id": fmt.Sprintf("%s-%d", s.ID, i+1), "raft": r.Raft, "rpc": r.RPC})
 	}
+	bootstrap := m{}
+	for _, login := range administrators {
+		bootstrap[login+"_login"], bootstrap[login+"_password_file"] = login, filepath.Join(dir, login+".password")
+	}
 	c := m{
 		"site":         m{"id": s.ID, "name": s.Name, "level": s.Level, "region": s.Region},
 		"data_dir":     filepath.Join(dir, "site", name),
@@ -146,7 +166,7 @@ func configure(dir string, sites []*site, s *site, replica int) (string, error) 
 		"store":     m{"partition": "2m", "grace": "30s", "checkpoint_every": "1m"},
 		"engine":    m{"offline_after": "20s", "fan_stop_delay": "40s", "model": "demo"},
 		"ledger":    m{"checkpoint_every": "5s"},
-		"bootstrap": m{"admin_login": "admin", "admin_password_file": filepath.Join(dir, "admin.password")},
+		"bootstrap": bootstrap,
 	}
 	for _, parent := range sites {
 		if parent.ID == s.Parent {

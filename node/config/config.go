@@ -108,10 +108,15 @@ type Ledger struct {
 	CheckpointEvery time.Duration `koanf:"checkpoint_every" validate:"min=1s,max=24h"`
 }
 
-// Bootstrap makes the first administrator when there is no such user.
+// Bootstrap makes the first administrators, each when there is no such user: of the system, of security (who lets people
+// in), and of the audit. They are three people (三权分立).
 type Bootstrap struct {
-	AdminLogin        string `koanf:"admin_login" validate:"omitempty,login"`
-	AdminPasswordFile string `koanf:"admin_password_file"`
+	AdminLogin           string `koanf:"admin_login" validate:"omitempty,login"`
+	AdminPasswordFile    string `koanf:"admin_password_file"`
+	SecurityLogin        string `koanf:"security_login" validate:"omitempty,login"`
+	SecurityPasswordFile string `koanf:"security_password_file"`
+	AuditLogin           string `koanf:"audit_login" validate:"omitempty,login"`
+	AuditPasswordFile    string `koanf:"audit_password_file"`
 }
 
 // Doors are the ways in for gateways.

@@ -99,8 +99,11 @@ func (c *Config) relations() []error {
 	if c.Store.LiveWithin > c.Store.LateWindow {
 		add("store.live_within: must be at most store.late_window %s, is %s", c.Store.LateWindow, c.Store.LiveWithin)
 	}
-	if (c.Bootstrap.AdminLogin == "") != (c.Bootstrap.AdminPasswordFile == "") {
-		add("bootstrap: admin_login and admin_password_file belong together")
+	b := c.Bootstrap
+	for _, p := range [][3]string{{"admin", b.AdminLogin, b.AdminPasswordFile}, {"security", b.SecurityLogin, b.SecurityPasswordFile}, {"audit", b.AuditLogin, b.AuditPasswordFile}} {
+		if (p[1] == "") != (p[2] == "") {
+			add("bootstrap: %s_login and %s_password_file belong together", p[0], p[0])
+		}
 	}
 	if c.Engine.Model != ModelDemo {
 		errs = append(errs, readable("engine.model", c.Engine.Model))

@@ -14,7 +14,7 @@ import (
 var writable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Metric": true, "Camera": true,
 	"CleaningPlan": true, "CleaningRecord": true, "SpotCheck": true, "SpotCheckAnswer": true, "Attachment": true, "Credential": true,
-	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Shelf": true, "CombinedRule": true,
+	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Org": true, "ApiKey": true, "Shelf": true, "CombinedRule": true,
 }
 
 // put writes records: all, or none and every reason why.
@@ -62,7 +62,7 @@ func (e *Engine) check(actor string, c *schema.Change, fresh map[string]string) 
 	}
 	e.out.Violations = append(e.out.Violations, schema.ValidateAt(rec, e.st.GetNow())...)
 	key := c.GetType() + "/" + schema.KeyOf(rec)
-	if c.GetCreate() && e.has(key, fresh) {
+	if (c.GetCreate() || c.GetType() == "AuditEntry") && e.has(key, fresh) {
 		e.refuse(key, "", "exists", schema.KeyOf(rec), "a key that is not taken")
 	}
 	e.references(key, rec, fresh)
@@ -316,7 +316,7 @@ func (p *plant) children(typ, key string) string {
 // deletable are the types that may be deleted. A metric is disabled instead: its readings stay.
 var deletable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Camera": true, "CleaningPlan": true,
-	"User": true, "Session": true, "Credential": true, "CombinedRule": true,
+	"User": true, "Session": true, "Credential": true, "CombinedRule": true, "Org": true, "ApiKey": true,
 }
 
 func (e *Engine) checkDelete(c *schema.Change) {

@@ -244,3 +244,28 @@ func TestRefusedByTheBorder(t *testing.T) {
 		t.Errorf("ledger %+v, theirs %+v, good applied %t, bad applied %t, quarantine %v", head, theirs, applied, refused, s.refusals(t))
 	}
 }
+
+// GB/T 22239-2019 8.1.4.3: an entry of the audit is never written over, and what came with the attempt is not done either.
+func TestTheAuditIsAppendOnly(t *testing.T) {
+	s, _ := pair(t, child)
+	entry := func(action string) *schema.AuditEntry { return &schema.AuditEntry{Id: "L1", Actor: "a", Action: action} }
+	if res := s.at(t, start, putAll(t, "", entry("login"))); len(res.GetViolations()) > 0 {
+		t.Fatal(res.GetViolations())
+	}
+	for name, cmd := range map[string]*schema.Command{
+		"over":  putAll(t, "", &schema.User{Login: "intruder", Name: "I", Role: "site_admin", Password: "x"}, entry("nothing")),
+		"twice": putAll(t, "", &schema.AuditEntry{Id: "L2", Action: "a"}, &schema.AuditEntry{Id: "L2", Action: "b"}),
+		"away":  {Body: &schema.Command_Put{Put: &schema.Put{Changes: []*schema.Change{{Type: "AuditEntry", Key: "L1", Deleted: true}}}}},
+	} {
+		if res := s.at(t, start, cmd); !schema.Refuses(res.GetViolations()) {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	row, _, err := s.store.Get("AuditEntry", "L1")
+	if err != nil || row.Record.(*schema.AuditEntry).GetAction() != "login" {
+		t.Errorf("%v %v", row.Record, err)
+	}
+	if _, ok, err := s.store.Get("User", "intruder"); ok || err != nil {
+		t.Error("the rest of a refused command was done")
+	}
+}

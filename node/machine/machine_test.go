@@ -288,7 +288,7 @@ func (g *generator) propose(cmd *schema.Command) *schema.Result {
 
 func (g *generator) step() {
 	g.now += int64(g.r.IntN(3000))
-	switch g.r.IntN(16) {
+	switch g.r.IntN(17) {
 	case 0, 1, 2:
 		g.propose(&schema.Command{Actor: "site", Body: &schema.Command_Tick{Tick: &schema.Tick{}}})
 	case 3, 4, 5, 6:
@@ -310,6 +310,8 @@ func (g *generator) step() {
 		g.nonsense()
 	case 15:
 		g.propose(&schema.Command{Actor: "G01", Body: &schema.Command_Heard{Heard: &schema.Heard{Gateway: g.all[0].GatewayCode(), SourceLost: g.r.IntN(3) == 0}}})
+	case 16: // an entry of the audit, now and then one that is there already, with a change that must then not be made
+		g.propose(putAll(g.t, "", camera(g.r.IntN(4), g.all[0].Code), &schema.AuditEntry{Id: fmt.Sprint("L", g.r.IntN(20)), Action: "x"}))
 	}
 }
 

@@ -5,7 +5,7 @@ export type Level = 'red' | 'orange' | 'yellow' | 'blue'
 export const LEVELS: readonly Level[] = ['red', 'orange', 'yellow', 'blue']
 export type LevelCounts = Partial<Record<Level, number>>
 
-export type Role = 'ministry_regulator' | 'province_regulator' | 'plant_manager' | 'plant_worker' | 'site_admin'
+export type Role = 'ministry_regulator' | 'province_regulator' | 'plant_manager' | 'plant_worker' | 'site_admin' | 'security_admin' | 'audit_admin'
 
 export interface Session {
   user: { login: string; name: string; role: Role; region?: string; enterprise?: string; enterprise_name?: string }

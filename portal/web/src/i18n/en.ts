@@ -734,7 +734,9 @@ export const en: Messages = {
       province_regulator: 'Province regulator',
       plant_manager: 'Plant manager',
       plant_worker: 'Plant worker',
-      site_admin: 'Site administrator',
+      site_admin: 'System administrator',
+      security_admin: 'Security administrator',
+      audit_admin: 'Audit administrator',
     },
     collector_type: {
       dry_bag: 'Dry bag filter',

@@ -713,7 +713,9 @@ export const zh = {
       province_regulator: '省级监管人员',
       plant_manager: '企业安全管理人员',
       plant_worker: '企业作业人员',
-      site_admin: '站点管理员',
+      site_admin: '系统管理员',
+      security_admin: '安全管理员',
+      audit_admin: '审计管理员',
     },
     collector_type: {
       dry_bag: '干式袋式',
