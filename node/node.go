@@ -206,6 +206,12 @@ func (n *Node) Leader() (id string, self bool) { return n.replica.Leader() }
 // IsLeader says whether this replica leads and has applied everything before its leadership.
 func (n *Node) IsLeader() bool { return n.replica.IsLeader() }
 
+// TellLinks sets what this replica says of the site's links to parent and children while it leads: JSON.
+func (n *Node) TellLinks(tell func() ([]byte, error)) { n.replica.TellLinks(tell) }
+
+// Links is what the leader says of the site's links. Errors: replica.ErrNoLeader.
+func (n *Node) Links(ctx context.Context) ([]byte, error) { return n.replica.Links(ctx) }
+
 // Leadership tells whether this replica leads, at first and whenever that changes. See replica.Leadership.
 func (n *Node) Leadership() (<-chan bool, func()) { return n.replica.Leadership() }
 

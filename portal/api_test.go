@@ -2,6 +2,7 @@ package portal
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"image"
 	"image/png"
@@ -617,7 +618,7 @@ func TestRiskHistory(t *testing.T) {
 
 func TestFederation(t *testing.T) {
 	s := newSite(t, func(o *Options) {
-		o.Federation = func() any {
+		o.Federation = func(context.Context) any {
 			return object{"parent": object{"site": "ministry", "connected": true, "lanes": []object{{"lane": "events", "position": 3, "head": 5, "lag": 2}}}}
 		}
 		o.Replicas = func() []Replica { return []Replica{{ID: "r1", Leader: true, Self: true}} }

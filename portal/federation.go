@@ -95,7 +95,7 @@ func (s *Server) federation(ctx context.Context, v *viewer, _ *none) (*Federatio
 		out.Self.Replicas = s.opt.Replicas()
 	}
 	var err error
-	if out.Links, err = s.links(); err != nil {
+	if out.Links, err = s.links(ctx); err != nil {
 		return nil, err
 	}
 	const latest = 50
@@ -109,12 +109,12 @@ func (s *Server) federation(ctx context.Context, v *viewer, _ *none) (*Federatio
 
 // links puts what the federation says of itself into the form of the API. The portal does not import the federation: one
 // that has no parent, no children and no federation at all shows the same page.
-func (s *Server) links() (Links, error) {
+func (s *Server) links(ctx context.Context) (Links, error) {
 	out := Links{Children: []ChildLink{}}
 	if s.opt.Federation == nil {
 		return out, nil
 	}
-	b, err := json.Marshal(s.opt.Federation())
+	b, err := json.Marshal(s.opt.Federation(ctx))
 	if err == nil {
 		err = json.Unmarshal(b, &out)
 	}

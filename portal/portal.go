@@ -61,7 +61,7 @@ type Options struct {
 	Backend Backend
 	Keys    keys.Provider
 	// Federation is the state of the links to parent and children: anything whose JSON has the form of Links.
-	Federation func() any
+	Federation func(context.Context) any
 	// Replicas lists the site's replicas; nil shows none.
 	Replicas func() []Replica
 	// Model is the risk model in force; nil is the shipped one.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -93,6 +94,7 @@ const (
 	headerTimeout  = 10 * time.Second
 	requestTimeout = time.Minute
 	stopWithin     = time.Second
+	askWithin      = 2 * time.Second // another replica
 )
 
 // site is a node with everything that stands on it. Its parts end before the node does.
@@ -286,7 +288,7 @@ func (s *site) portals(ctx context.Context, links *federation.Federation) error 
 	n, cfg := s.node, s.node.Config()
 	opt := portal.Options{
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
-		Backend: n, Keys: n.Keys(), Federation: func() any { return links.Status() }, Replicas: s.replicas, Model: n.Model, Verify: s.signed,
+		Backend: n, Keys: n.Keys(), Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed,
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
 	}
 	if cfg.Parent.Site == "" {
@@ -302,6 +304,22 @@ func (s *site) portals(ctx context.Context, links *federation.Federation) error 
 	}
 	s.add("portals", func(ctx context.Context) error { return p.ServeOn(ctx, listeners) })
 	return nil
+}
+
+// linksOf is how the links to parent and children stand. The leader holds them, so it is asked; without one, what this replica itself
+// remembers is shown, as not connected.
+func (s *site) linksOf(links *federation.Federation) func(context.Context) any {
+	s.node.TellLinks(func() ([]byte, error) { return json.Marshal(links.Status()) })
+	return func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, askWithin)
+		defer cancel()
+		told, err := s.node.Links(ctx)
+		if err != nil {
+			s.log.Warn("ask the leader for the site's links", "err", err)
+			return links.Status()
+		}
+		return json.RawMessage(told)
+	}
 }
 
 func (s *site) replicas() []portal.Replica {

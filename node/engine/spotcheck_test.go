@@ -58,16 +58,16 @@ func TestSpotCheckLifeCycle(t *testing.T) {
 			for i, step := range strings.Fields(c.script) {
 				w.now += 1000
 				act := &schema.Act{Type: "SpotCheck", Key: "S-1", Action: step, Role: regulator, Text: "现场问题", Due: w.now + hour}
-				switch {
-				case step == "answer" || step == "rectify":
+				switch step {
+				case "answer", "rectify":
 					last = w.apply(changes(&schema.SpotCheckAnswer{Id: fmt.Sprint(code, "-", i), Enterprise: code, SpotCheck: "S-1", Text: "已整改", Actor: "王厂长", Time: w.now}))
-				case step == "order!":
+				case "order!":
 					act.Action, act.Role = "order", "plant_manager"
 					last = w.apply(act)
-				case step == "order-":
+				case "order-":
 					act.Action, act.Due = "order", w.now
 					last = w.apply(act)
-				case step == "find-":
+				case "find-":
 					act.Action, act.Text = "find", ""
 					last = w.apply(act)
 				default:

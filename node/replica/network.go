@@ -126,6 +126,19 @@ type service struct {
 	r *Replica
 }
 
+// Links says how the links stand that this replica holds as the leader.
+func (s *service) Links(context.Context, *rpc.LinksRequest) (*rpc.LinksReply, error) {
+	tell := s.r.tell.Load()
+	if !s.r.IsLeader() || tell == nil {
+		return nil, status.Error(codes.Unavailable, "not the leader")
+	}
+	links, err := (*tell)()
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	return &rpc.LinksReply{Links: links}, nil
+}
+
 // Propose takes a command that another replica forwards; it is not forwarded again.
 func (s *service) Propose(ctx context.Context, cmd *schema.Command) (*schema.Result, error) {
 	if !s.r.IsLeader() {

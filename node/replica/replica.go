@@ -117,6 +117,7 @@ type Replica struct {
 	leading  atomic.Bool  // leader, and everything before was applied
 	metrics  *metrics
 	size     logSize
+	tell     atomic.Pointer[func() ([]byte, error)] // how the links stand, while this is the leader
 
 	mu       sync.Mutex
 	watchers map[chan bool]struct{}

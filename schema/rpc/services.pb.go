@@ -24,6 +24,86 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type LinksRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinksRequest) Reset() {
+	*x = LinksRequest{}
+	mi := &file_dusthub_v1_services_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinksRequest) ProtoMessage() {}
+
+func (x *LinksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_services_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinksRequest.ProtoReflect.Descriptor instead.
+func (*LinksRequest) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{0}
+}
+
+type LinksReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Links         []byte                 `protobuf:"bytes,1,opt,name=links,proto3" json:"links,omitempty"` // JSON
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinksReply) Reset() {
+	*x = LinksReply{}
+	mi := &file_dusthub_v1_services_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinksReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinksReply) ProtoMessage() {}
+
+func (x *LinksReply) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_services_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinksReply.ProtoReflect.Descriptor instead.
+func (*LinksReply) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LinksReply) GetLinks() []byte {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
 type Hello struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Site            string                 `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
@@ -39,7 +119,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[0]
+	mi := &file_dusthub_v1_services_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -51,7 +131,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[0]
+	mi := &file_dusthub_v1_services_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -64,7 +144,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{0}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Hello) GetSite() string {
@@ -129,7 +209,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[1]
+	mi := &file_dusthub_v1_services_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -141,7 +221,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[1]
+	mi := &file_dusthub_v1_services_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -154,7 +234,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{1}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Welcome) GetSite() string {
@@ -208,7 +288,7 @@ type FromChild struct {
 
 func (x *FromChild) Reset() {
 	*x = FromChild{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[2]
+	mi := &file_dusthub_v1_services_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +300,7 @@ func (x *FromChild) String() string {
 func (*FromChild) ProtoMessage() {}
 
 func (x *FromChild) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[2]
+	mi := &file_dusthub_v1_services_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,7 +313,7 @@ func (x *FromChild) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromChild.ProtoReflect.Descriptor instead.
 func (*FromChild) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{2}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FromChild) GetWhat() isFromChild_What {
@@ -338,7 +418,7 @@ type FromParent struct {
 
 func (x *FromParent) Reset() {
 	*x = FromParent{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[3]
+	mi := &file_dusthub_v1_services_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +430,7 @@ func (x *FromParent) String() string {
 func (*FromParent) ProtoMessage() {}
 
 func (x *FromParent) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[3]
+	mi := &file_dusthub_v1_services_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +443,7 @@ func (x *FromParent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromParent.ProtoReflect.Descriptor instead.
 func (*FromParent) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{3}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FromParent) GetWhat() isFromParent_What {
@@ -464,7 +544,7 @@ type Want struct {
 
 func (x *Want) Reset() {
 	*x = Want{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[4]
+	mi := &file_dusthub_v1_services_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +556,7 @@ func (x *Want) String() string {
 func (*Want) ProtoMessage() {}
 
 func (x *Want) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[4]
+	mi := &file_dusthub_v1_services_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +569,7 @@ func (x *Want) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Want.ProtoReflect.Descriptor instead.
 func (*Want) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{4}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Want) GetOrigin() string {
@@ -522,7 +602,7 @@ type WantAttachment struct {
 
 func (x *WantAttachment) Reset() {
 	*x = WantAttachment{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[5]
+	mi := &file_dusthub_v1_services_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +614,7 @@ func (x *WantAttachment) String() string {
 func (*WantAttachment) ProtoMessage() {}
 
 func (x *WantAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[5]
+	mi := &file_dusthub_v1_services_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +627,7 @@ func (x *WantAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WantAttachment.ProtoReflect.Descriptor instead.
 func (*WantAttachment) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{5}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WantAttachment) GetId() string {
@@ -570,7 +650,7 @@ type Missing struct {
 
 func (x *Missing) Reset() {
 	*x = Missing{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[6]
+	mi := &file_dusthub_v1_services_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -582,7 +662,7 @@ func (x *Missing) String() string {
 func (*Missing) ProtoMessage() {}
 
 func (x *Missing) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[6]
+	mi := &file_dusthub_v1_services_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -595,7 +675,7 @@ func (x *Missing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Missing.ProtoReflect.Descriptor instead.
 func (*Missing) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{6}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Missing) GetAttachment() string {
@@ -638,7 +718,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[7]
+	mi := &file_dusthub_v1_services_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -650,7 +730,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[7]
+	mi := &file_dusthub_v1_services_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -663,7 +743,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{7}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Status) GetTime() int64 {
@@ -701,7 +781,7 @@ type DigestRequest struct {
 
 func (x *DigestRequest) Reset() {
 	*x = DigestRequest{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[8]
+	mi := &file_dusthub_v1_services_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +793,7 @@ func (x *DigestRequest) String() string {
 func (*DigestRequest) ProtoMessage() {}
 
 func (x *DigestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[8]
+	mi := &file_dusthub_v1_services_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +806,7 @@ func (x *DigestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestRequest.ProtoReflect.Descriptor instead.
 func (*DigestRequest) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{8}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DigestRequest) GetOrigin() string {
@@ -784,7 +864,7 @@ type DigestReply struct {
 
 func (x *DigestReply) Reset() {
 	*x = DigestReply{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[9]
+	mi := &file_dusthub_v1_services_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +876,7 @@ func (x *DigestReply) String() string {
 func (*DigestReply) ProtoMessage() {}
 
 func (x *DigestReply) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[9]
+	mi := &file_dusthub_v1_services_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +889,7 @@ func (x *DigestReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestReply.ProtoReflect.Descriptor instead.
 func (*DigestReply) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{9}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DigestReply) GetEpoch() uint64 {
@@ -858,7 +938,7 @@ type RangeDigest struct {
 
 func (x *RangeDigest) Reset() {
 	*x = RangeDigest{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[10]
+	mi := &file_dusthub_v1_services_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +950,7 @@ func (x *RangeDigest) String() string {
 func (*RangeDigest) ProtoMessage() {}
 
 func (x *RangeDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[10]
+	mi := &file_dusthub_v1_services_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +963,7 @@ func (x *RangeDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RangeDigest.ProtoReflect.Descriptor instead.
 func (*RangeDigest) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{10}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RangeDigest) GetFrom() uint64 {
@@ -916,7 +996,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[11]
+	mi := &file_dusthub_v1_services_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1008,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[11]
+	mi := &file_dusthub_v1_services_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1021,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{11}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FetchRequest) GetCheckpoint() string {
@@ -962,7 +1042,7 @@ type FileChunk struct {
 
 func (x *FileChunk) Reset() {
 	*x = FileChunk{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[12]
+	mi := &file_dusthub_v1_services_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -974,7 +1054,7 @@ func (x *FileChunk) String() string {
 func (*FileChunk) ProtoMessage() {}
 
 func (x *FileChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[12]
+	mi := &file_dusthub_v1_services_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -987,7 +1067,7 @@ func (x *FileChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileChunk.ProtoReflect.Descriptor instead.
 func (*FileChunk) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{12}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FileChunk) GetName() string {
@@ -1025,7 +1105,7 @@ type Samples struct {
 
 func (x *Samples) Reset() {
 	*x = Samples{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[13]
+	mi := &file_dusthub_v1_services_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1117,7 @@ func (x *Samples) String() string {
 func (*Samples) ProtoMessage() {}
 
 func (x *Samples) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[13]
+	mi := &file_dusthub_v1_services_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1130,7 @@ func (x *Samples) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Samples.ProtoReflect.Descriptor instead.
 func (*Samples) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{13}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Samples) GetBatch() uint64 {
@@ -1100,7 +1180,7 @@ type MetricSamples struct {
 
 func (x *MetricSamples) Reset() {
 	*x = MetricSamples{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[14]
+	mi := &file_dusthub_v1_services_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1192,7 @@ func (x *MetricSamples) String() string {
 func (*MetricSamples) ProtoMessage() {}
 
 func (x *MetricSamples) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[14]
+	mi := &file_dusthub_v1_services_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1205,7 @@ func (x *MetricSamples) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricSamples.ProtoReflect.Descriptor instead.
 func (*MetricSamples) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{14}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MetricSamples) GetMetric() string {
@@ -1169,7 +1249,7 @@ type SamplesAck struct {
 
 func (x *SamplesAck) Reset() {
 	*x = SamplesAck{}
-	mi := &file_dusthub_v1_services_proto_msgTypes[15]
+	mi := &file_dusthub_v1_services_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1261,7 @@ func (x *SamplesAck) String() string {
 func (*SamplesAck) ProtoMessage() {}
 
 func (x *SamplesAck) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_services_proto_msgTypes[15]
+	mi := &file_dusthub_v1_services_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1274,7 @@ func (x *SamplesAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SamplesAck.ProtoReflect.Descriptor instead.
 func (*SamplesAck) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{15}
+	return file_dusthub_v1_services_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SamplesAck) GetBatch() uint64 {
@@ -1237,7 +1317,11 @@ var File_dusthub_v1_services_proto protoreflect.FileDescriptor
 const file_dusthub_v1_services_proto_rawDesc = "" +
 	"\n" +
 	"\x19dusthub/v1/services.proto\x12\n" +
-	"dusthub.v1\x1a\x17dusthub/v1/ledger.proto\x1a\x18dusthub/v1/records.proto\"\xfb\x01\n" +
+	"dusthub.v1\x1a\x17dusthub/v1/ledger.proto\x1a\x18dusthub/v1/records.proto\"\x0e\n" +
+	"\fLinksRequest\"\"\n" +
+	"\n" +
+	"LinksReply\x12\x14\n" +
+	"\x05links\x18\x01 \x01(\fR\x05links\"\xfb\x01\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04site\x18\x01 \x01(\tR\x04site\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12%\n" +
@@ -1342,10 +1426,11 @@ const file_dusthub_v1_services_proto_rawDesc = "" +
 	"\n" +
 	"Federation\x12=\n" +
 	"\bExchange\x12\x15.dusthub.v1.FromChild\x1a\x16.dusthub.v1.FromParent(\x010\x01\x12=\n" +
-	"\aDigests\x12\x19.dusthub.v1.DigestRequest\x1a\x17.dusthub.v1.DigestReply2\x83\x01\n" +
+	"\aDigests\x12\x19.dusthub.v1.DigestRequest\x1a\x17.dusthub.v1.DigestReply2\xbe\x01\n" +
 	"\aReplica\x122\n" +
 	"\aPropose\x12\x13.dusthub.v1.Command\x1a\x12.dusthub.v1.Result\x12D\n" +
-	"\x0fFetchCheckpoint\x12\x18.dusthub.v1.FetchRequest\x1a\x15.dusthub.v1.FileChunk0\x012A\n" +
+	"\x0fFetchCheckpoint\x12\x18.dusthub.v1.FetchRequest\x1a\x15.dusthub.v1.FileChunk0\x01\x129\n" +
+	"\x05Links\x12\x18.dusthub.v1.LinksRequest\x1a\x16.dusthub.v1.LinksReply2A\n" +
 	"\x06Access\x127\n" +
 	"\x04Send\x12\x13.dusthub.v1.Samples\x1a\x16.dusthub.v1.SamplesAck(\x010\x01B\x18Z\x16dusthub/schema/rpc;rpcb\x06proto3"
 
@@ -1361,64 +1446,68 @@ func file_dusthub_v1_services_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_services_proto_rawDescData
 }
 
-var file_dusthub_v1_services_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_dusthub_v1_services_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_dusthub_v1_services_proto_goTypes = []any{
-	(*Hello)(nil),             // 0: dusthub.v1.Hello
-	(*Welcome)(nil),           // 1: dusthub.v1.Welcome
-	(*FromChild)(nil),         // 2: dusthub.v1.FromChild
-	(*FromParent)(nil),        // 3: dusthub.v1.FromParent
-	(*Want)(nil),              // 4: dusthub.v1.Want
-	(*WantAttachment)(nil),    // 5: dusthub.v1.WantAttachment
-	(*Missing)(nil),           // 6: dusthub.v1.Missing
-	(*Status)(nil),            // 7: dusthub.v1.Status
-	(*DigestRequest)(nil),     // 8: dusthub.v1.DigestRequest
-	(*DigestReply)(nil),       // 9: dusthub.v1.DigestReply
-	(*RangeDigest)(nil),       // 10: dusthub.v1.RangeDigest
-	(*FetchRequest)(nil),      // 11: dusthub.v1.FetchRequest
-	(*FileChunk)(nil),         // 12: dusthub.v1.FileChunk
-	(*Samples)(nil),           // 13: dusthub.v1.Samples
-	(*MetricSamples)(nil),     // 14: dusthub.v1.MetricSamples
-	(*SamplesAck)(nil),        // 15: dusthub.v1.SamplesAck
-	(*schema.Site)(nil),       // 16: dusthub.v1.Site
-	(*schema.Position)(nil),   // 17: dusthub.v1.Position
-	(*schema.Inbound)(nil),    // 18: dusthub.v1.Inbound
-	(*schema.Partition)(nil),  // 19: dusthub.v1.Partition
-	(*schema.Checkpoint)(nil), // 20: dusthub.v1.Checkpoint
-	(*schema.Violation)(nil),  // 21: dusthub.v1.Violation
-	(*schema.Command)(nil),    // 22: dusthub.v1.Command
-	(*schema.Result)(nil),     // 23: dusthub.v1.Result
+	(*LinksRequest)(nil),      // 0: dusthub.v1.LinksRequest
+	(*LinksReply)(nil),        // 1: dusthub.v1.LinksReply
+	(*Hello)(nil),             // 2: dusthub.v1.Hello
+	(*Welcome)(nil),           // 3: dusthub.v1.Welcome
+	(*FromChild)(nil),         // 4: dusthub.v1.FromChild
+	(*FromParent)(nil),        // 5: dusthub.v1.FromParent
+	(*Want)(nil),              // 6: dusthub.v1.Want
+	(*WantAttachment)(nil),    // 7: dusthub.v1.WantAttachment
+	(*Missing)(nil),           // 8: dusthub.v1.Missing
+	(*Status)(nil),            // 9: dusthub.v1.Status
+	(*DigestRequest)(nil),     // 10: dusthub.v1.DigestRequest
+	(*DigestReply)(nil),       // 11: dusthub.v1.DigestReply
+	(*RangeDigest)(nil),       // 12: dusthub.v1.RangeDigest
+	(*FetchRequest)(nil),      // 13: dusthub.v1.FetchRequest
+	(*FileChunk)(nil),         // 14: dusthub.v1.FileChunk
+	(*Samples)(nil),           // 15: dusthub.v1.Samples
+	(*MetricSamples)(nil),     // 16: dusthub.v1.MetricSamples
+	(*SamplesAck)(nil),        // 17: dusthub.v1.SamplesAck
+	(*schema.Site)(nil),       // 18: dusthub.v1.Site
+	(*schema.Position)(nil),   // 19: dusthub.v1.Position
+	(*schema.Inbound)(nil),    // 20: dusthub.v1.Inbound
+	(*schema.Partition)(nil),  // 21: dusthub.v1.Partition
+	(*schema.Checkpoint)(nil), // 22: dusthub.v1.Checkpoint
+	(*schema.Violation)(nil),  // 23: dusthub.v1.Violation
+	(*schema.Command)(nil),    // 24: dusthub.v1.Command
+	(*schema.Result)(nil),     // 25: dusthub.v1.Result
 }
 var file_dusthub_v1_services_proto_depIdxs = []int32{
-	16, // 0: dusthub.v1.Hello.record:type_name -> dusthub.v1.Site
-	17, // 1: dusthub.v1.Hello.positions:type_name -> dusthub.v1.Position
-	17, // 2: dusthub.v1.Welcome.positions:type_name -> dusthub.v1.Position
-	0,  // 3: dusthub.v1.FromChild.hello:type_name -> dusthub.v1.Hello
-	18, // 4: dusthub.v1.FromChild.batch:type_name -> dusthub.v1.Inbound
-	17, // 5: dusthub.v1.FromChild.taken:type_name -> dusthub.v1.Position
-	7,  // 6: dusthub.v1.FromChild.status:type_name -> dusthub.v1.Status
-	6,  // 7: dusthub.v1.FromChild.missing:type_name -> dusthub.v1.Missing
-	1,  // 8: dusthub.v1.FromParent.welcome:type_name -> dusthub.v1.Welcome
-	18, // 9: dusthub.v1.FromParent.batch:type_name -> dusthub.v1.Inbound
-	17, // 10: dusthub.v1.FromParent.taken:type_name -> dusthub.v1.Position
-	4,  // 11: dusthub.v1.FromParent.want:type_name -> dusthub.v1.Want
-	5,  // 12: dusthub.v1.FromParent.attachment:type_name -> dusthub.v1.WantAttachment
-	10, // 13: dusthub.v1.DigestReply.ranges:type_name -> dusthub.v1.RangeDigest
-	19, // 14: dusthub.v1.DigestReply.partitions:type_name -> dusthub.v1.Partition
-	20, // 15: dusthub.v1.DigestReply.checkpoint:type_name -> dusthub.v1.Checkpoint
-	14, // 16: dusthub.v1.Samples.metrics:type_name -> dusthub.v1.MetricSamples
-	21, // 17: dusthub.v1.SamplesAck.violations:type_name -> dusthub.v1.Violation
-	2,  // 18: dusthub.v1.Federation.Exchange:input_type -> dusthub.v1.FromChild
-	8,  // 19: dusthub.v1.Federation.Digests:input_type -> dusthub.v1.DigestRequest
-	22, // 20: dusthub.v1.Replica.Propose:input_type -> dusthub.v1.Command
-	11, // 21: dusthub.v1.Replica.FetchCheckpoint:input_type -> dusthub.v1.FetchRequest
-	13, // 22: dusthub.v1.Access.Send:input_type -> dusthub.v1.Samples
-	3,  // 23: dusthub.v1.Federation.Exchange:output_type -> dusthub.v1.FromParent
-	9,  // 24: dusthub.v1.Federation.Digests:output_type -> dusthub.v1.DigestReply
-	23, // 25: dusthub.v1.Replica.Propose:output_type -> dusthub.v1.Result
-	12, // 26: dusthub.v1.Replica.FetchCheckpoint:output_type -> dusthub.v1.FileChunk
-	15, // 27: dusthub.v1.Access.Send:output_type -> dusthub.v1.SamplesAck
-	23, // [23:28] is the sub-list for method output_type
-	18, // [18:23] is the sub-list for method input_type
+	18, // 0: dusthub.v1.Hello.record:type_name -> dusthub.v1.Site
+	19, // 1: dusthub.v1.Hello.positions:type_name -> dusthub.v1.Position
+	19, // 2: dusthub.v1.Welcome.positions:type_name -> dusthub.v1.Position
+	2,  // 3: dusthub.v1.FromChild.hello:type_name -> dusthub.v1.Hello
+	20, // 4: dusthub.v1.FromChild.batch:type_name -> dusthub.v1.Inbound
+	19, // 5: dusthub.v1.FromChild.taken:type_name -> dusthub.v1.Position
+	9,  // 6: dusthub.v1.FromChild.status:type_name -> dusthub.v1.Status
+	8,  // 7: dusthub.v1.FromChild.missing:type_name -> dusthub.v1.Missing
+	3,  // 8: dusthub.v1.FromParent.welcome:type_name -> dusthub.v1.Welcome
+	20, // 9: dusthub.v1.FromParent.batch:type_name -> dusthub.v1.Inbound
+	19, // 10: dusthub.v1.FromParent.taken:type_name -> dusthub.v1.Position
+	6,  // 11: dusthub.v1.FromParent.want:type_name -> dusthub.v1.Want
+	7,  // 12: dusthub.v1.FromParent.attachment:type_name -> dusthub.v1.WantAttachment
+	12, // 13: dusthub.v1.DigestReply.ranges:type_name -> dusthub.v1.RangeDigest
+	21, // 14: dusthub.v1.DigestReply.partitions:type_name -> dusthub.v1.Partition
+	22, // 15: dusthub.v1.DigestReply.checkpoint:type_name -> dusthub.v1.Checkpoint
+	16, // 16: dusthub.v1.Samples.metrics:type_name -> dusthub.v1.MetricSamples
+	23, // 17: dusthub.v1.SamplesAck.violations:type_name -> dusthub.v1.Violation
+	4,  // 18: dusthub.v1.Federation.Exchange:input_type -> dusthub.v1.FromChild
+	10, // 19: dusthub.v1.Federation.Digests:input_type -> dusthub.v1.DigestRequest
+	24, // 20: dusthub.v1.Replica.Propose:input_type -> dusthub.v1.Command
+	13, // 21: dusthub.v1.Replica.FetchCheckpoint:input_type -> dusthub.v1.FetchRequest
+	0,  // 22: dusthub.v1.Replica.Links:input_type -> dusthub.v1.LinksRequest
+	15, // 23: dusthub.v1.Access.Send:input_type -> dusthub.v1.Samples
+	5,  // 24: dusthub.v1.Federation.Exchange:output_type -> dusthub.v1.FromParent
+	11, // 25: dusthub.v1.Federation.Digests:output_type -> dusthub.v1.DigestReply
+	25, // 26: dusthub.v1.Replica.Propose:output_type -> dusthub.v1.Result
+	14, // 27: dusthub.v1.Replica.FetchCheckpoint:output_type -> dusthub.v1.FileChunk
+	1,  // 28: dusthub.v1.Replica.Links:output_type -> dusthub.v1.LinksReply
+	17, // 29: dusthub.v1.Access.Send:output_type -> dusthub.v1.SamplesAck
+	24, // [24:30] is the sub-list for method output_type
+	18, // [18:24] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
 	18, // [18:18] is the sub-list for extension extendee
 	0,  // [0:18] is the sub-list for field type_name
@@ -1429,14 +1518,14 @@ func file_dusthub_v1_services_proto_init() {
 	if File_dusthub_v1_services_proto != nil {
 		return
 	}
-	file_dusthub_v1_services_proto_msgTypes[2].OneofWrappers = []any{
+	file_dusthub_v1_services_proto_msgTypes[4].OneofWrappers = []any{
 		(*FromChild_Hello)(nil),
 		(*FromChild_Batch)(nil),
 		(*FromChild_Taken)(nil),
 		(*FromChild_Status)(nil),
 		(*FromChild_Missing)(nil),
 	}
-	file_dusthub_v1_services_proto_msgTypes[3].OneofWrappers = []any{
+	file_dusthub_v1_services_proto_msgTypes[5].OneofWrappers = []any{
 		(*FromParent_Welcome)(nil),
 		(*FromParent_Batch)(nil),
 		(*FromParent_Taken)(nil),
@@ -1449,7 +1538,7 @@ func file_dusthub_v1_services_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_services_proto_rawDesc), len(file_dusthub_v1_services_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

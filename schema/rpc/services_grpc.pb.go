@@ -169,6 +169,7 @@ var Federation_ServiceDesc = grpc.ServiceDesc{
 const (
 	Replica_Propose_FullMethodName         = "/dusthub.v1.Replica/Propose"
 	Replica_FetchCheckpoint_FullMethodName = "/dusthub.v1.Replica/FetchCheckpoint"
+	Replica_Links_FullMethodName           = "/dusthub.v1.Replica/Links"
 )
 
 // ReplicaClient is the client API for Replica service.
@@ -181,6 +182,8 @@ type ReplicaClient interface {
 	Propose(ctx context.Context, in *schema.Command, opts ...grpc.CallOption) (*schema.Result, error)
 	// FetchCheckpoint streams the files of a store checkpoint to a replica that lags too far.
 	FetchCheckpoint(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FileChunk], error)
+	// Links asks the leader how the links to parent and children stand: it alone holds them.
+	Links(ctx context.Context, in *LinksRequest, opts ...grpc.CallOption) (*LinksReply, error)
 }
 
 type replicaClient struct {
@@ -220,6 +223,16 @@ func (c *replicaClient) FetchCheckpoint(ctx context.Context, in *FetchRequest, o
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Replica_FetchCheckpointClient = grpc.ServerStreamingClient[FileChunk]
 
+func (c *replicaClient) Links(ctx context.Context, in *LinksRequest, opts ...grpc.CallOption) (*LinksReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LinksReply)
+	err := c.cc.Invoke(ctx, Replica_Links_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ReplicaServer is the server API for Replica service.
 // All implementations must embed UnimplementedReplicaServer
 // for forward compatibility.
@@ -230,6 +243,8 @@ type ReplicaServer interface {
 	Propose(context.Context, *schema.Command) (*schema.Result, error)
 	// FetchCheckpoint streams the files of a store checkpoint to a replica that lags too far.
 	FetchCheckpoint(*FetchRequest, grpc.ServerStreamingServer[FileChunk]) error
+	// Links asks the leader how the links to parent and children stand: it alone holds them.
+	Links(context.Context, *LinksRequest) (*LinksReply, error)
 	mustEmbedUnimplementedReplicaServer()
 }
 
@@ -245,6 +260,9 @@ func (UnimplementedReplicaServer) Propose(context.Context, *schema.Command) (*sc
 }
 func (UnimplementedReplicaServer) FetchCheckpoint(*FetchRequest, grpc.ServerStreamingServer[FileChunk]) error {
 	return status.Error(codes.Unimplemented, "method FetchCheckpoint not implemented")
+}
+func (UnimplementedReplicaServer) Links(context.Context, *LinksRequest) (*LinksReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Links not implemented")
 }
 func (UnimplementedReplicaServer) mustEmbedUnimplementedReplicaServer() {}
 func (UnimplementedReplicaServer) testEmbeddedByValue()                 {}
@@ -296,6 +314,24 @@ func _Replica_FetchCheckpoint_Handler(srv interface{}, stream grpc.ServerStream)
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Replica_FetchCheckpointServer = grpc.ServerStreamingServer[FileChunk]
 
+func _Replica_Links_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LinksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReplicaServer).Links(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Replica_Links_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReplicaServer).Links(ctx, req.(*LinksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Replica_ServiceDesc is the grpc.ServiceDesc for Replica service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -306,6 +342,10 @@ var Replica_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Propose",
 			Handler:    _Replica_Propose_Handler,
+		},
+		{
+			MethodName: "Links",
+			Handler:    _Replica_Links_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
