@@ -130,7 +130,7 @@ export class Site {
   async serve(portal, req, res) {
     const url = new URL(req.url, 'http://localhost')
     if (url.pathname.startsWith('/api/v1/')) return this.api(portal, req, res, url)
-    const file = path.extname(url.pathname) ? url.pathname.slice(1) : `${portal}.html`
+    const file = TYPES[path.extname(url.pathname)] ? url.pathname.slice(1) : `${portal}.html`
     const data = await readFile(path.join(DIST, path.normalize(file))).catch(() => undefined)
     if (!data) return res.writeHead(404).end()
     res

@@ -656,3 +656,41 @@ export interface ModelDetail extends ModelEntry {
   problems: ModelProblem[]
   view?: ModelView
 }
+
+export interface AlarmStatistics {
+  from: number
+  to: number
+  alarms: number
+  per_operator_hour: number
+  peak_10min?: { at: number; count: number }
+  flood_share?: number
+  floods?: { from: number; to: number; count: number; peak: number }[]
+  by_priority?: { priority: Priority; count: number; share: number; target_share: number }[]
+  by_metric?: { metric: string; name: string; enterprise_name?: string; count: number; cumulative: number }[]
+  by_enterprise?: { enterprise: string; name: string; count: number; share: number; cumulative: number }[]
+  by_hour?: number[]
+  chattering?: { metric: string; name: string; enterprise: string; rule: string; count: number; shortest_ms?: number }[]
+  fleeting?: { metric: string; name: string; enterprise: string; rule: string; count: number; shortest_ms?: number }[]
+  standing?: { alarm: string; metric: string; name: string; enterprise: string; since: number; hours: number }[]
+  responses?: Partial<
+    Record<'ack_ms' | 'dispose_ms' | 'close_ms', { p50: number; p90: number; p99: number; n: number }>
+  > & {
+    overdue?: number
+    escalated?: number
+  }
+  verdicts?: {
+    code: string
+    name: string
+    value: number
+    unit?: string
+    limit: number
+    ok: boolean
+    source?: string
+    confidence?: string
+  }[]
+}
+
+export interface AlarmTrend {
+  step: string
+  points?: { at: number; count: number; high: number; flood: boolean }[]
+}
