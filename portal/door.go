@@ -40,6 +40,7 @@ func (s *Server) open(p Portal) (*door, error) {
 		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	})
 	d.app.Server().HeaderReceived = limitBody
+	d.app.Server().KeepHijackedConns = true // an event stream closes its own
 	d.app.Use(recoverer.New(), d.measure, d.secure, d.deadline, compress.New(compress.Config{Level: compress.LevelBestSpeed, Next: uncompressed}))
 	d.api = humafiber.New(d.app, apiConfig(p))
 	d.routes()

@@ -1,16 +1,17 @@
 package portal
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"dusthub/node/live"
 	"dusthub/node/store"
 	"dusthub/schema"
 
@@ -19,12 +20,12 @@ import (
 )
 
 const (
-	streamBuffer   = 256 // events a slow browser may be behind; beyond, it is told to read anew
 	streamsPerUser = 16
-	streamsMost    = 4096
+	streamsMost    = 32_768 // an open stream costs a connection, a goroutine and some KB (docs/benchmarks.md)
 	heartbeat      = 15 * time.Second
 	latestEvery    = time.Second
 	flushWithin    = 10 * time.Second // a browser that takes nothing for so long is gone
+	socketBuffer   = 64 << 10         // bytes the system keeps for a browser that reads slowly
 )
 
 // ChangeEvent says that a record changed; whoever shows it reads it anew.
@@ -56,8 +57,9 @@ type LatestValue struct {
 type streams struct {
 	metrics *metrics
 	closing chan struct{}
-	once    sync.Once
+	running sync.WaitGroup
 	mu      sync.Mutex
+	closed  bool
 	all     int
 	by      map[string]int
 }
@@ -66,14 +68,36 @@ func newStreams(m *metrics) *streams {
 	return &streams{metrics: m, closing: make(chan struct{}), by: map[string]int{}}
 }
 
-func (st *streams) close() { st.once.Do(func() { close(st.closing) }) }
+// close tells every stream to end; none begins after it.
+func (st *streams) close() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.closed {
+		st.closed = true
+		close(st.closing)
+	}
+}
+
+// wait returns when all streams have ended, or after a time.
+func (st *streams) wait(atMost time.Duration) {
+	ended := make(chan struct{})
+	go func() {
+		st.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(atMost):
+	}
+}
 
 func (st *streams) enter(login string) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.all >= streamsMost || st.by[login] >= streamsPerUser {
+	if st.closed || st.all >= streamsMost || st.by[login] >= streamsPerUser {
 		return false
 	}
+	st.running.Add(1)
 	st.all++
 	st.by[login]++
 	st.metrics.streams.Set(float64(st.all))
@@ -88,13 +112,15 @@ func (st *streams) leave(login string) {
 		delete(st.by, login)
 	}
 	st.metrics.streams.Set(float64(st.all))
+	st.running.Done()
 }
 
 type eventsInput struct {
 	Enterprise string `query:"enterprise" doc:"also send this plant's newest readings, at most once a second"`
 }
 
-// events opens a stream. Its writer runs after the handler has returned, on its own goroutine.
+// events opens a stream. It takes the connection over from the HTTP server once the answer's head is known: a stream then costs
+// no buffers of the server's and does not count among its requests at work.
 func (s *Server) events(_ context.Context, v *viewer, in *eventsInput) (*huma.StreamResponse, error) {
 	enterprise := only(v, in.Enterprise)
 	if enterprise != "" {
@@ -112,27 +138,54 @@ func (s *Server) events(_ context.Context, v *viewer, in *eventsInput) (*huma.St
 		c := humafiber.Unwrap(ctx)
 		c.Set("Content-Type", "text/event-stream; charset=utf-8")
 		c.Set("X-Accel-Buffering", "no")
-		ch, stop := s.opt.Backend.Hub().Subscribe(streamBuffer)
-		conn := c.Context().Conn()
-		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-			defer s.streams.leave(login)
-			defer stop()
-			st := &stream{s: s, v: v, enterprise: enterprise, w: w, conn: conn, sent: map[string]int64{}}
-			if err := st.run(ch); err != nil {
-				s.log.Debug("event stream ended", "login", login, "err", err)
+		c.Status(http.StatusOK)
+		raw := c.Context()
+		raw.Response.Header.SetContentLength(-2) // until the connection closes
+		raw.HijackSetNoResponse(true)
+		raw.Hijack(func(hijacked net.Conn) {
+			head := append([]byte(nil), raw.Response.Header.Header()...)
+			conn := hijacked
+			if h, ok := hijacked.(interface{ UnsafeConn() net.Conn }); ok {
+				conn = h.UnsafeConn()
 			}
+			go s.stream(v, enterprise, conn, head)
 		})
 	}}, nil
+}
+
+// stream writes one stream until it ends, and closes its connection.
+func (s *Server) stream(v *viewer, enterprise string, conn net.Conn, head []byte) {
+	login := v.user.GetLogin()
+	defer s.streams.leave(login)
+	defer conn.Close()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if err := tcp.SetWriteBuffer(socketBuffer); err != nil {
+			s.log.Debug("event stream's buffer", "err", err)
+		}
+	}
+	st := &stream{s: s, v: v, topic: topicOf(v), enterprise: enterprise, conn: conn, queue: make(chan []byte, streamQueue), sent: map[string]int64{}}
+	s.fanout.join(st)
+	defer s.fanout.part(st)
+	err := st.write(head)
+	if err == nil {
+		err = st.run()
+	}
+	if err != nil {
+		s.log.Debug("event stream ended", "login", login, "err", err)
+	}
 }
 
 // stream is one open event stream.
 type stream struct {
 	s          *Server
 	v          *viewer
+	topic      topic
 	enterprise string
-	w          *bufio.Writer
 	conn       net.Conn
+	queue      chan []byte // events, encoded, shared with all streams of the topic
+	lost       atomic.Bool // some did not fit
 	metrics    []metricRef
+	metricsAt  uint64           // of fanout.metrics, when metrics was read
 	sent       map[string]int64 // time of the reading last sent, by metric
 }
 
@@ -141,12 +194,14 @@ type metricRef struct {
 	ref  store.SeriesRef
 }
 
-func (st *stream) run(ch <-chan live.Event) error {
-	beat, tick := time.NewTicker(heartbeat), time.NewTicker(latestEvery)
+func (st *stream) run() error {
+	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	defer tick.Stop()
-	if st.enterprise == "" {
-		tick.Stop()
+	var tick <-chan time.Time
+	if st.enterprise != "" {
+		t := time.NewTicker(latestEvery)
+		defer t.Stop()
+		tick = t.C
 	}
 	if err := st.send("hello", map[string]any{"time": st.s.nowMs(), "site": st.s.opt.Site.ID}); err != nil {
 		return err
@@ -159,9 +214,9 @@ func (st *stream) run(ch <-chan live.Event) error {
 		select {
 		case <-st.s.streams.closing:
 			return nil
-		case e := <-ch:
-			err = st.changes(e)
-		case <-tick.C:
+		case b := <-st.queue:
+			err = st.pass(b)
+		case <-tick:
 			err = st.latest()
 		case <-beat.C:
 			err = st.beat()
@@ -172,73 +227,68 @@ func (st *stream) run(ch <-chan live.Event) error {
 	}
 }
 
-// beat keeps the connection open through whatever stands between. Whoever logged out or was shut out meanwhile hears no more.
-func (st *stream) beat() error {
-	if err := st.s.identify(&viewer{portal: st.v.portal}, st.v.token); err != nil {
-		return err
+// pass writes what is queued in one go, and tells a browser that has missed some to read anew.
+func (st *stream) pass(first []byte) error {
+	out := net.Buffers{first}
+	for len(st.queue) > 0 {
+		out = append(out, <-st.queue)
 	}
-	if _, err := st.w.WriteString(": beat\n\n"); err != nil {
-		return fmt.Errorf("event stream: %w", err)
+	if st.lost.Swap(false) {
+		b, err := encodeEvent("resync", map[string]any{"time": st.s.nowMs()})
+		if err != nil {
+			return err
+		}
+		st.s.metrics.resyncs.Inc()
+		out = append(out, b)
 	}
-	return st.flush()
+	return st.write(out...)
 }
 
-func (st *stream) flush() error {
+// errMoved ends a stream whose user may now see something else: the browser opens it anew.
+var errMoved = errors.New("event stream: what the user may see has changed")
+
+// beat keeps the connection open through whatever stands between. Whoever logged out or was shut out meanwhile hears no more.
+func (st *stream) beat() error {
+	now := &viewer{portal: st.v.portal}
+	if err := st.s.identify(now, st.v.token); err != nil {
+		return err
+	}
+	if topicOf(now) != st.topic {
+		return errMoved
+	}
+	return st.write([]byte(": beat\n\n"))
+}
+
+// write writes pieces whole or fails. A browser that takes nothing in time is dropped.
+func (st *stream) write(pieces ...[]byte) error {
 	if err := st.conn.SetWriteDeadline(time.Now().Add(flushWithin)); err != nil {
 		return fmt.Errorf("event stream: %w", err)
 	}
-	if err := st.w.Flush(); err != nil {
+	out := net.Buffers(pieces)
+	if _, err := out.WriteTo(st.conn); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			st.s.metrics.dropped.Inc()
+		}
 		return fmt.Errorf("event stream: %w", err)
 	}
 	return nil
 }
 
 func (st *stream) send(event string, data any) error {
+	b, err := encodeEvent(event, data)
+	if err != nil {
+		return err
+	}
+	return st.write(b)
+}
+
+// encodeEvent is an event as it goes over the wire.
+func encodeEvent(event string, data any) ([]byte, error) {
 	b, err := json.Marshal(data)
 	if err != nil {
-		return fmt.Errorf("encode event: %w", err)
+		return nil, fmt.Errorf("encode event: %w", err)
 	}
-	if _, err := fmt.Fprintf(st.w, "event: %s\ndata: %s\n\n", event, b); err != nil {
-		return fmt.Errorf("event stream: %w", err)
-	}
-	return st.flush()
-}
-
-// changes tells the viewer of those of a command's changes that are in the viewer's sight.
-func (st *stream) changes(e live.Event) error {
-	if e.Lost {
-		st.s.metrics.resyncs.Inc()
-		if err := st.send("resync", map[string]any{"time": e.Time}); err != nil {
-			return err
-		}
-	}
-	for _, r := range e.Rows {
-		if st.metrics != nil && r.Type == "Metric" {
-			st.metrics = nil
-		}
-		if !st.shows(r) {
-			continue
-		}
-		c := ChangeEvent{Type: r.Type, Key: r.Key, Origin: r.Origin, Enterprise: enterpriseOf(r.Record), Seq: r.Seq, Time: r.Time, Deleted: r.Record == nil}
-		if err := st.send("change", c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shows says whether a viewer may hear of a row. A deleted row no longer says whose it was.
-func (st *stream) shows(r store.Row) bool {
-	if local(r.Type) {
-		return false
-	}
-	if r.Record == nil {
-		return st.v.portal == Regulator && st.v.area() == ""
-	}
-	if st.v.portal == Enterprise {
-		return ofPlants(r.Type) && st.s.sees(st.v, enterpriseOf(r.Record))
-	}
-	return st.s.inArea(st.v, r.Record)
+	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", event, b), nil
 }
 
 // latest sends the plant's readings that came since the last time.
@@ -246,7 +296,8 @@ func (st *stream) latest() error {
 	if st.enterprise == "" {
 		return nil
 	}
-	if st.metrics == nil {
+	if at := st.s.fanout.metrics.Load(); st.metrics == nil || st.metricsAt != at {
+		st.metricsAt = at
 		_, rows, err := parts[*schema.Metric](context.Background(), st.s, "Metric", st.enterprise)
 		if err != nil {
 			return err

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"dusthub/node/live"
+	"dusthub/node/store"
 	"dusthub/schema"
 	"dusthub/schema/frame"
 )
@@ -158,31 +161,36 @@ func TestEventsAreRefused(t *testing.T) {
 	}
 }
 
-// A browser that is too slow is told to read anew, and the site does not wait for it.
+// A browser that is too slow is told to read anew, and nobody waits for it (T2).
 func TestSlowStream(t *testing.T) {
 	s := newSite(t)
-	ch, stop := s.backend.hub.Subscribe(2)
-	defer stop()
-	for range 5 {
-		s.put(&schema.Site{Id: "below", Name: "x", Level: "city"})
-	}
-	for len(ch) > 0 {
-		<-ch
-	}
-	s.put(&schema.Site{Id: "below", Name: "x", Level: "city"})
-	var text strings.Builder
-	st := &stream{s: s.server, v: &viewer{portal: Regulator, user: people[0]}, w: bufio.NewWriter(&text), conn: nopConn{}}
-	if err := st.changes(<-ch); err != nil {
+	near, far := net.Pipe()
+	defer far.Close()
+	slow := &stream{s: s.server, topic: topic{Regulator, ""}, conn: near, queue: make(chan []byte, 1)}
+	s.server.fanout.join(slow)
+	batch := []live.Event{{Rows: []store.Row{rowOf(&schema.Site{Id: "below", Name: "x", Level: "city"})}}}
+	s.server.fanout.hand(batch)
+	s.server.fanout.hand(batch) // does not fit
+	text := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(far)
+		text <- string(b)
+	}()
+	if err := slow.pass(<-slow.queue); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(text.String(), "event: resync\n") || !strings.Contains(text.String(), "event: change\n") {
-		t.Errorf("stream: %s", text.String())
+	near.Close()
+	if got := <-text; strings.Count(got, "event: change\n") != 1 || strings.Count(got, "event: resync\n") != 1 {
+		t.Errorf("stream: %s", got)
+	}
+	s.server.fanout.hand([]live.Event{{Lost: true}})
+	if !slow.lost.Load() {
+		t.Error("what the hub lost is not told")
+	}
+	if s.server.fanout.part(slow); len(s.server.fanout.by) != 0 {
+		t.Error("a stream that ended is still kept")
 	}
 }
-
-type nopConn struct{ net.Conn }
-
-func (nopConn) SetWriteDeadline(time.Time) error { return nil }
 
 // TestStopBeforeServing: a portal that is stopped before it served at all ends at once, whoever of the two is first.
 func TestStopBeforeServing(t *testing.T) {

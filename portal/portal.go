@@ -116,6 +116,7 @@ type Server struct {
 	verify    chan struct{} // one ledger verification at a time
 	scan      int           // rows a list looks at for one answer
 	streams   *streams
+	fanout    *fanout
 	metrics   *metrics
 	overviews *overviewCache
 	doors     map[Portal]*door
@@ -146,6 +147,7 @@ func New(opt Options) (*Server, error) {
 		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1), scan: maxScan,
 		streams: newStreams(m), overviews: newOverviewCache(), doors: map[Portal]*door{},
 	}
+	s.fanout = newFanout(s)
 	if s.world, err = newWorld(opt.Backend.Store(), opt.Backend.Hub(), opt.Now); err != nil {
 		return nil, err
 	}
@@ -190,6 +192,9 @@ func (s *Server) ServeOn(ctx context.Context, listeners map[Portal]net.Listener)
 	var wg sync.WaitGroup
 	failed := make(chan error, len(listeners)+1)
 	wg.Go(func() { s.world.run(ctx) })
+	events, stop := s.opt.Backend.Hub().Subscribe(fanoutHeld)
+	defer stop()
+	wg.Go(func() { s.fanout.run(ctx, events) })
 	for p, l := range listeners {
 		wg.Go(func() {
 			if err := s.doors[p].app.Listener(l); err != nil && ctx.Err() == nil {
@@ -203,7 +208,9 @@ func (s *Server) ServeOn(ctx context.Context, listeners map[Portal]net.Listener)
 	case err = <-failed:
 	}
 	cancel()
-	s.streams.close() // an open stream would hold the shutdown to its deadline
+	s.streams.close()
+	s.fanout.end()
+	s.streams.wait(shutdownWithin) // they read the store, which is closed after the portal
 	for p, l := range listeners {
 		if e := s.doors[p].app.ShutdownWithTimeout(shutdownWithin); e != nil && !errors.Is(e, context.DeadlineExceeded) {
 			err = errors.Join(err, fmt.Errorf("shut the %s portal down: %w", p, e))

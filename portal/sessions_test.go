@@ -1,0 +1,247 @@
+package portal
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dusthub/schema"
+)
+
+// Many live sessions on one node (T2): real connections over loopback, held by another process, as browsers are. The test's
+// size is 2,000; SESSIONS=20000 makes it the figure of docs/benchmarks.md. A system that gives one process fewer files
+// than that (ulimit -Hn) bounds it, and the test says so.
+
+const (
+	sessionsOfTest   = 2_000
+	sessionEvents    = 10
+	sessionWithin    = time.Second // from before a change is proposed until the last of all sessions has it
+	filesBeside      = 150         // of the process: store, listeners
+	sessionsAddr     = "DUSTHUB_SESSIONS_ADDR"
+	sessionsTokens   = "DUSTHUB_SESSIONS_TOKENS"
+	sessionsProvince = "320000"
+)
+
+// files lets this process open as many files as it may, and says how many.
+func files(t testing.TB) int {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		t.Fatal(err)
+	}
+	l.Cur = l.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		t.Fatal(err)
+	}
+	return int(min(l.Max, 1<<20))
+}
+
+func TestManySessions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
+	n := sessionsOfTest
+	if v, err := strconv.Atoi(os.Getenv("SESSIONS")); err == nil {
+		n = v
+	}
+	if most := files(t) - filesBeside; n > most {
+		t.Logf("%d sessions: this system gives a process %d files", most, most+filesBeside)
+		n = most
+	}
+	s := newSite(t)
+	tokens := s.watchers((n + streamsPerUser - 1) / streamsPerUser)
+	addr := strings.TrimPrefix(s.serve()[Regulator], "http://")
+	before := memory()
+	client := startSessions(t, addr, tokens, n)
+	defer client.end()
+	client.expect("open")
+	t.Logf("%d sessions are open, %d streams; %.1f KB each in this process", n, s.server.streams.count(), float64(memory()-before)/float64(n)/1024)
+	var took []time.Duration
+	for i := range sessionEvents {
+		start := time.Now()
+		s.put(&schema.Alarm{Id: fmt.Sprint("LIVE-", i), Enterprise: plantA, Rule: "H", Level: 1, Onset: 1, Condition: "active", Stage: "raised"})
+		client.expect(fmt.Sprint("LIVE-", i))
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	t.Logf("%d sessions, an event to the last of them: median %v, longest of %d %v", n, took[len(took)/2], len(took), took[len(took)-1])
+	if took[len(took)/2] > sessionWithin {
+		t.Errorf("an event takes %v to all of %d sessions, wanted %v", took[len(took)/2], n, sessionWithin)
+	}
+	if got := s.server.streams.count(); got != n {
+		t.Errorf("%d streams are left of %d", got, n)
+	}
+}
+
+// watchers are regulators who look at the whole province; a token each.
+func (s *site) watchers(n int) []string {
+	var tokens []string
+	var list []schema.Record
+	now := s.now().UnixMilli()
+	for i := range n {
+		login, token := fmt.Sprint("watcher", i), fmt.Sprint("token of watcher ", i)
+		tokens = append(tokens, token)
+		list = append(list, &schema.User{Login: login, Name: "值班", Role: provinceRegulator, Region: sessionsProvince, Password: "pbkdf2-hmac-sm3$1$x$x"},
+			&schema.Session{Id: sessionID(token), Login: login, Portal: string(Regulator), Created: now, Expires: now + sessionFor.Milliseconds()})
+	}
+	for part := range slices.Chunk(list, 500) {
+		s.put(part...)
+	}
+	return tokens
+}
+
+// memory is what this process takes of the system now, bytes.
+func memory() int {
+	debug.FreeOSMemory()
+	runtime.GC()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	pages, _ := strconv.Atoi(strings.Fields(string(b))[1])
+	return pages * os.Getpagesize()
+}
+
+// sessionsProcess is the process of the browsers. It tells on its output when all streams are open, and when all have an event.
+type sessionsProcess struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines chan string
+}
+
+func startSessions(t *testing.T, addr string, tokens []string, n int) *sessionsProcess {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestSessionsProcess$", "-test.v")
+	cmd.Env = append(os.Environ(), sessionsAddr+"="+addr, sessionsTokens+"="+strings.Join(tokens, ";"), "SESSIONS="+strconv.Itoa(n))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &sessionsProcess{t: t, cmd: cmd, lines: make(chan string, 1000)}
+	go func() {
+		defer close(p.lines)
+		for sc := bufio.NewScanner(out); sc.Scan(); {
+			p.lines <- sc.Text()
+		}
+	}()
+	return p
+}
+
+// expect waits for a line; every other that does not tell of an event is a complaint.
+func (p *sessionsProcess) expect(want string) {
+	p.t.Helper()
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				p.t.Fatalf("the sessions ended before %s", want)
+			}
+			if line == "all: "+want {
+				return
+			}
+			if !strings.HasPrefix(line, "=== ") {
+				p.t.Log(line)
+			}
+		case <-time.After(2 * time.Minute):
+			p.t.Fatalf("not all sessions have %s", want)
+		}
+	}
+}
+
+func (p *sessionsProcess) end() {
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Error(err)
+	}
+	for range p.lines { // read to the end, so that the reader ends
+	}
+	if err := p.cmd.Wait(); err != nil && p.cmd.ProcessState.Exited() {
+		p.t.Error(err)
+	}
+}
+
+// TestSessionsProcess is no test: it is the process of the browsers that TestManySessions starts.
+func TestSessionsProcess(t *testing.T) {
+	addr := os.Getenv(sessionsAddr)
+	if addr == "" {
+		t.Skip("started by TestManySessions")
+	}
+	files(t)
+	n, err := strconv.Atoi(os.Getenv("SESSIONS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := strings.Split(os.Getenv(sessionsTokens), ";")
+	heard := make(chan string, n)
+	var opening sync.WaitGroup
+	slots := make(chan struct{}, 64)
+	for i := range n {
+		slots <- struct{}{}
+		opening.Go(func() {
+			defer func() { <-slots }()
+			if err := openSession(addr, tokens[i%len(tokens)], heard); err != nil {
+				fmt.Println("session", i, err)
+			}
+		})
+	}
+	opening.Wait()
+	fmt.Println("all: open")
+	have := map[string]int{}
+	for key := range heard {
+		if have[key]++; have[key] == n {
+			fmt.Println("all: " + key)
+		}
+	}
+}
+
+// openSession opens a stream as a browser does, waits for its first event, and then tells which changes it hears of.
+func openSession(addr, token string, heard chan<- string) error {
+	conn, err := net.Dial("tcp", addr) //nolint:noctx // a test's own process
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: %s\r\nCookie: %s=%s\r\n\r\n", addr, cookiePrefix+"_"+siteID+"_"+string(Regulator), token)
+	r := bufio.NewReaderSize(conn, 1024)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	body := bufio.NewReaderSize(res.Body, 1024)
+	if line, err := body.ReadString('\n'); err != nil || line != "event: hello\n" {
+		return cmp.Or(err, fmt.Errorf("begins with %q", line))
+	}
+	go func() {
+		for {
+			line, err := body.ReadString('\n')
+			if err != nil {
+				fmt.Println("a session ended:", err)
+				return
+			}
+			var e ChangeEvent
+			if data, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(data), &e) == nil && e.Key != "" {
+				heard <- e.Key
+			}
+		}
+	}()
+	return nil
+}
+
+func (st *streams) count() int { st.mu.Lock(); defer st.mu.Unlock(); return st.all }
