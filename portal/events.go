@@ -264,8 +264,14 @@ func (st *stream) write(pieces ...[]byte) error {
 	if err := st.conn.SetWriteDeadline(time.Now().Add(flushWithin)); err != nil {
 		return fmt.Errorf("event stream: %w", err)
 	}
-	out := net.Buffers(pieces)
-	if _, err := out.WriteTo(st.conn); err != nil {
+	var err error
+	if len(pieces) == 1 {
+		_, err = st.conn.Write(pieces[0])
+	} else {
+		out := net.Buffers(pieces)
+		_, err = out.WriteTo(st.conn)
+	}
+	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			st.s.metrics.dropped.Inc()
 		}

@@ -3,7 +3,6 @@ package portal
 import (
 	"bufio"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -235,9 +234,9 @@ func openSession(addr, token string, heard chan<- string) error {
 				fmt.Println("a session ended:", err)
 				return
 			}
-			var e ChangeEvent
-			if data, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(data), &e) == nil && e.Key != "" {
-				heard <- e.Key
+			if _, rest, ok := strings.Cut(line, `"key":"`); ok {
+				key, _, _ := strings.Cut(rest, `"`)
+				heard <- key
 			}
 		}
 	}()
