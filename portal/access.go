@@ -86,6 +86,8 @@ var accesses = []Access{
 	{ID: "series", Method: http.MethodGet, Path: "/api/v1/series/{metric}", Tag: "series", Summary: "Readings of a metric", Portals: both, Roles: everybody, scope: recordScope("Metric", "metric")},
 
 	{ID: "alarms", Method: http.MethodGet, Path: "/api/v1/alarms", Tag: "alarms", Summary: "Alarms, newest first", Portals: both, Roles: everybody, Filters: true},
+	{ID: "alarm-statistics", Method: http.MethodGet, Path: "/api/v1/alarms/statistics", Tag: "alarms", Summary: "Alarms by the figures of EEMUA 191 and ISA-18.2, each held against its limit", Portals: both, Roles: everybody, Filters: true},
+	{ID: "alarm-statistics-series", Method: http.MethodGet, Path: "/api/v1/alarms/statistics/series", Tag: "alarms", Summary: "Alarms by hour or day", Portals: both, Roles: everybody, Filters: true},
 	{ID: "alarm", Method: http.MethodGet, Path: "/api/v1/alarms/{id}", Tag: "alarms", Summary: "One alarm", Portals: both, Roles: everybody, scope: recordScope("Alarm", "id")},
 	{ID: "alarm-action", Method: http.MethodPost, Path: "/api/v1/alarms/{id}/actions", Tag: "alarms", Summary: "A step in an alarm's life cycle", Portals: both, Roles: slices.Concat(regulators, plant), scope: recordScope("Alarm", "id")},
 	{ID: "warnings", Method: http.MethodGet, Path: "/api/v1/warnings", Tag: "warnings", Summary: "Risk warnings, newest first", Portals: both, Roles: everybody, Filters: true},

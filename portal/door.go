@@ -251,6 +251,7 @@ type none struct{}
 func (d *door) routes() {
 	d.sessionRoutes()
 	d.plantRoutes()
+	d.statisticRoutes()
 	d.alarmRoutes()
 	d.shelfRoutes()
 	d.ruleRoutes()

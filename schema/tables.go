@@ -91,6 +91,7 @@ func init() {
 	loadRegions()
 	loadAlarming()
 	loadLimits()
+	loadStatistics()
 }
 
 // Table is the shipped code table of that name. Callers do not change it.

@@ -189,6 +189,9 @@ func (s *Store) Count(ctx context.Context, q Query) (int, error) {
 
 // Each calls fn for every row a query selects, without paging, until fn returns false.
 func (s *Store) Each(ctx context.Context, q Query, fn func(Row) (bool, error)) error {
+	if q.Index != "" {
+		return s.eachIndexed(ctx, q, fn)
+	}
 	return s.walk(ctx, q, func(_ []byte, row func() (Row, error)) (bool, error) {
 		r, err := row()
 		if err != nil {
@@ -201,6 +204,12 @@ func (s *Store) Each(ctx context.Context, q Query, fn func(Row) (bool, error)) e
 const checkContextEvery = 256
 
 func (s *Store) walk(ctx context.Context, q Query, visit func(key []byte, row func() (Row, error)) (bool, error)) error {
+	snap := s.db.NewSnapshot()
+	defer snap.Close()
+	return s.walkOn(ctx, snap, q, visit)
+}
+
+func (s *Store) walkOn(ctx context.Context, snap *pebble.Snapshot, q Query, visit func(key []byte, row func() (Row, error)) (bool, error)) error {
 	from, to, index, err := bounds(q)
 	if err != nil {
 		return err
@@ -216,8 +225,6 @@ func (s *Store) walk(ctx context.Context, q Query, visit func(key []byte, row fu
 			from = slices.Concat(cursor, []byte{0}) // the first key after it
 		}
 	}
-	snap := s.db.NewSnapshot()
-	defer snap.Close()
 	it, err := snap.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
 		return fmt.Errorf("list %s: %w", q.Type, err)
@@ -244,20 +251,36 @@ func (s *Store) walk(ctx context.Context, q Query, visit func(key []byte, row fu
 
 // rowAt reads the row an iterator stands at, or the row its index entry names.
 func rowAt(snap *pebble.Snapshot, it *pebble.Iterator, typ string, index []string) (Row, error) {
-	k := it.Key()[1:]
-	_, k, err := cutString(k)
-	if err != nil {
-		return Row{}, err
-	}
 	if index == nil {
+		_, k, err := cutString(it.Key()[1:])
+		if err != nil {
+			return Row{}, err
+		}
 		v, err := it.ValueAndErr()
 		if err != nil {
 			return Row{}, fmt.Errorf("read row: %w", err)
 		}
 		return decodeRow(typ, string(k), v)
 	}
-	if _, k, err = cutString(k); err != nil {
+	k, err := indexed(it.Key(), typ, index)
+	if err != nil {
 		return Row{}, err
+	}
+	r, ok, err := rowFrom(snap, typ, string(k))
+	if err == nil && !ok {
+		err = fmt.Errorf("index of %s names row %q, which is not there", typ, k)
+	}
+	return r, err
+}
+
+// indexed is the key of the row that an index entry names.
+func indexed(entry []byte, typ string, index []string) ([]byte, error) {
+	_, k, err := cutString(entry[1:])
+	if err != nil {
+		return nil, err
+	}
+	if _, k, err = cutString(k); err != nil {
+		return nil, err
 	}
 	meta, _ := schema.MetaOf(typ)
 	for _, name := range index {
@@ -267,12 +290,8 @@ func rowAt(snap *pebble.Snapshot, it *pebble.Iterator, typ string, index []strin
 			_, k, err = cutInt(k)
 		}
 		if err != nil {
-			return Row{}, err
+			return nil, err
 		}
 	}
-	r, ok, err := rowFrom(snap, typ, string(k))
-	if err == nil && !ok {
-		err = fmt.Errorf("index of %s names row %q, which is not there", typ, k)
-	}
-	return r, err
+	return k, nil
 }
