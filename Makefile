@@ -38,7 +38,7 @@ $(WEB)/dist/.built: $(WEB)/node_modules/.installed $(WEB_SOURCES)
 	@echo "building the front end ..." && cd $(WEB) && npm run --silent build && touch dist/.built && touch dist/.keep
 
 .PHONY: test
-test: test-deps lint test-unit test-web test-e2e test-browser ## everything CI runs
+test: test-deps lint test-unit test-api test-web test-e2e test-browser ## everything CI runs
 	@echo "make test: all passed"
 
 .PHONY: test-deps
@@ -48,6 +48,14 @@ test-deps: ## install what the tests need from Debian (chromium, fonts, mosquitt
 .PHONY: test-unit
 test-unit: web ## unit, property and integration tests of every package
 	@$(GOTEST) -skip TestWholeLoop ./...
+
+.PHONY: test-api
+test-api: tools/api/node_modules/.installed ## Spectral over the OpenAPI descriptions that the portals serve
+	@mkdir -p artifacts/openapi && OPENAPI_DIR=$(CURDIR)/artifacts/openapi $(GOTEST) -count=1 -run TestDescription ./portal
+	@cd tools/api && npx --no-install spectral lint --fail-severity=warn ../../artifacts/openapi/*.json
+
+tools/api/node_modules/.installed: tools/api/package-lock.json
+	@echo "installing Spectral ..." && cd tools/api && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
 
 .PHONY: test-e2e
 test-e2e: build ## the whole loop on recorded readings, with a killed leader, a cut uplink and a restarted ministry

@@ -44,6 +44,7 @@ func (s *Server) open(p Portal) (*door, error) {
 	d.app.Use(recoverer.New(), d.measure, d.secure, d.deadline, compress.New(compress.Config{Level: compress.LevelBestSpeed, Next: uncompressed}))
 	d.api = humafiber.New(d.app, apiConfig(p))
 	d.routes()
+	delete(d.api.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's; ours is Problem
 	d.app.Get("/api/docs", d.docs)
 	files, err := loadAssets(s.opt.Assets)
 	if err != nil {
@@ -77,7 +78,9 @@ func apiConfig(p Portal) huma.Config {
 				Title: "dusthub, " + string(p) + " portal", Version: schema.Version,
 				Description: "Records have the fields of the data dictionary; fields that are zero are left out; times are milliseconds since 1970. " +
 					"Mutations need the header X-CSRF-Token with the value the session gives.",
+				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}, Contact: &huma.Contact{Name: "dusthub"},
 			},
+			Tags: tagsOf(p), Servers: []*huma.Server{{URL: "/"}},
 			Components: &huma.Components{
 				Schemas:         huma.NewMapRegistry("#/components/schemas/", nameOfType),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "cookie", Name: cookiePrefix}},
@@ -86,6 +89,17 @@ func apiConfig(p Portal) huma.Config {
 		OpenAPIPath: "/openapi", Formats: map[string]huma.Format{"application/json": asJSON, "json": asJSON}, DefaultFormat: "application/json",
 		Transformers: []huma.Transformer{asProblem},
 	}
+}
+
+// tagsOf are the groups of a portal's routes, in the order of the table of accesses.
+func tagsOf(p Portal) []*huma.Tag {
+	var out []*huma.Tag
+	for _, a := range accesses {
+		if slices.Contains(a.Portals, p) && !slices.ContainsFunc(out, func(t *huma.Tag) bool { return t.Name == a.Tag }) {
+			out = append(out, &huma.Tag{Name: a.Tag})
+		}
+	}
+	return out
 }
 
 // nameOfType names a type in the description; a record keeps its own name, and one of ours that is called the same is
@@ -230,6 +244,7 @@ func handleRaw[I, O any](d *door, id string, h func(ctx context.Context, v *view
 	if a.body > 0 {
 		op.MaxBodyBytes = a.body
 	}
+	op.Description = "Roles: anybody, without a session."
 	if a.Roles != nil {
 		op.Security = []map[string][]string{{"session": {}}}
 		op.Description = "Roles: " + strings.Join(slices.DeleteFunc(slices.Clone(a.Roles), func(r string) bool { return !slices.Contains(rolesOf[d.portal], r) }), ", ") + "."
