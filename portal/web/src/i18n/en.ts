@@ -1,7 +1,9 @@
 // English texts, the same keys as the Chinese; a missing one does not compile.
+import { deskEn } from './plant.en'
 import type { Messages } from './zh'
 
 export const en: Messages = {
+  desk: deskEn,
   app: {
     regulator: 'Dust Explosion Risk Monitor',
     enterprise: 'Dust Safety · Plant',

@@ -1,5 +1,8 @@
 // Chinese texts: the language of the guide, and the default.
+import { deskZh } from './plant.zh'
+
 export const zh = {
+  desk: deskZh,
   app: {
     regulator: '粉尘涉爆风险监测预警',
     enterprise: '粉尘安全 · 企业端',
