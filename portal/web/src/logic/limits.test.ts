@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest'
+import { draftOf, readDraft, withProposal } from './limits'
+
+const now = { h: 60, hh: 70, deadband: 2, on_delay_ms: 3000 }
+
+describe('readDraft', () => {
+  it('keeps what is not edited and says that nothing changed', () => {
+    expect(readDraft(now, draftOf(now))).toEqual({ limits: now, wrong: [], changed: false })
+  })
+  it('reads a tighter limit, also with a comma', () => {
+    expect(readDraft(now, { h: '57,5', hh: '70' })).toEqual({ limits: { ...now, h: 57.5 }, wrong: [], changed: true })
+  })
+  it('removes an emptied limit, for the site to refuse with its reason', () => {
+    const read = readDraft(now, { h: '', hh: '70' })
+    expect(read.changed).toBe(true)
+    expect('h' in read.limits).toBe(false)
+  })
+  it('names fields that hold no number', () => {
+    expect(readDraft(now, { h: 'hot', hh: '70' }).wrong).toEqual(['h'])
+  })
+  it('keeps zero: it is a limit', () => {
+    expect(readDraft({ l: 0 }, draftOf({ l: 0 }))).toEqual({ limits: { l: 0 }, wrong: [], changed: false })
+  })
+})
+
+describe('withProposal', () => {
+  it('fills in proposed limits and leaves the others', () => {
+    const proposal = {
+      metric: 'm',
+      limits: [{ field: 'h', proposed: 55 }, { field: 'deadband', proposed: 1 }, { field: 'hh' }],
+    }
+    expect(withProposal({ h: '60', hh: '70' }, proposal)).toEqual({ h: '55', hh: '70' })
+  })
+})
