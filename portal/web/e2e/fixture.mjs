@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { furnish, readDesk, writeDesk } from './desk.mjs'
 import { opsAnswer, opsQuestion, urgency } from './ops.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
 
@@ -47,6 +48,7 @@ export class Site {
   constructor(id, now = Date.now()) {
     this.world = makeWorld(now, id)
     urgency(this.world)
+    furnish(this.world)
     this.listeners = new Set()
     this.sessions = new Map()
     this.files = 0
@@ -196,6 +198,8 @@ export class Site {
       )
     }
     if (req.method === 'POST') return this.change(req, json, refuse, part, login)
+    const desk = portal === 'enterprise' ? readDesk(w, part, q) : undefined
+    if (desk) return json(desk)
     if (route === '/overview') return json(overview(w))
     if (route === '/federation') return json(federation(w))
     if (route === '/cleaning') return json(w.cleaning)
@@ -274,6 +278,11 @@ export class Site {
     if (part[1] === 'attachments')
       return json({ id: `photo-${++this.files}`, media_type: req.headers['content-type'], size: raw.length })
     const sent = JSON.parse(raw)
+    const desk = PEOPLE[login].enterprise ? writeDesk(w, part, sent, login) : undefined
+    if (desk) {
+      if (desk[2]) this.changed(desk[2], desk[3])
+      return json(desk[1], desk[0])
+    }
     const answer = opsQuestion(w, part, sent)
     if (answer) return json(answer)
     const who = { actor: login, actor_name: PEOPLE[login].name, time: Date.now() }

@@ -34,6 +34,13 @@ const ENTERPRISE = {
   risk: '/risk',
   cleaning: '/cleaning',
   'spot-checks': '/spot-checks',
+  shelves: '/shelves',
+  'shelf-form': `/shelves?collector=${PLANT}C002`,
+  limits: '/limits',
+  limit: `/limits/${PLANT}C002T0101`,
+  rules: '/rules',
+  hazards: '/hazards',
+  notify: '/notify',
 }
 const only = process.argv[2] ?? ''
 const complaints = []

@@ -33,6 +33,8 @@ export const router = createRouter({
       meta: { nav: 'limits', back: '/limits' },
     },
     { path: '/rules', component: () => import('./Rules.vue'), meta: { nav: 'rules', back: '/' } },
+    { path: '/hazards', component: () => import('./Hazards.vue'), meta: { nav: 'hazards', back: '/risk' } },
+    { path: '/notify', component: () => import('./Notify.vue'), meta: { nav: 'notify', back: '/' } },
     { path: '/:rest(.*)*', redirect: '/' },
   ],
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },

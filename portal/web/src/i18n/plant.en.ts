@@ -156,6 +156,18 @@ export const deskEn: typeof deskZh = {
     ok: 'Not found',
     hit: 'Found',
   },
+  hazardName: {
+    MH01: 'Dust in a multi-storey non-frame building or with gathering places inside',
+    MH02: 'Different dusts or gas share a system or systems joined across fire zones',
+    MH03: 'Dry system without venting or inerting or suppression',
+    MH04: 'Metal dust blown by positive pressure or other dust without spark elimination',
+    MH05: 'Gravity settling chamber or masonry duct',
+    MH06: 'Dry Al/Mg or wood system without lock-air discharge',
+    MH07: 'Electrical equipment in zone 20 not suited',
+    MH08: 'No tramp-material removal or sander duct without spark elimination',
+    MH09: 'Water-reactive metal dust stored without ventilation or damp protection',
+    MH10: 'Cleaning system not implemented and heavy dust deposits',
+  },
   notify: {
     title: 'Notifications',
     phone: 'This phone',
