@@ -17,6 +17,7 @@ const REGULATOR = {
   models: '/models',
   model: '/models/DUST-RISK-1.0',
   'model-edit': '/models/edit',
+  notify: '/notify',
   enterprises: '/enterprises',
   plant: `/enterprises/${PLANT}`,
   warnings: '/warnings',
