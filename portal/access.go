@@ -65,6 +65,12 @@ type Access struct {
 	scope   scope
 	Filters bool
 	body    int64 // most bytes of a body, when not the default
+	// A change is kept in the audit when it was tried. told: the handler itself writes the entry, in one command with the change.
+	told bool
+	// personal: the answer holds personal data or leaves the system, so that reading it is kept in the audit too.
+	personal bool
+	// account: open to those who must first change their password or set up their second factor.
+	account bool
 }
 
 var both = []Portal{Regulator, Enterprise}
@@ -73,14 +79,18 @@ var onlyE = []Portal{Enterprise}
 
 // accesses is the one place that says who may do what.
 var accesses = []Access{
-	{ID: "login", Method: http.MethodPost, Path: "/api/v1/session", Tag: "session", Summary: "Log in", Portals: both},
-	{ID: "session", Method: http.MethodGet, Path: "/api/v1/session", Tag: "session", Summary: "Who is logged in", Portals: both, Roles: anyone},
-	{ID: "logout", Method: http.MethodDelete, Path: "/api/v1/session", Tag: "session", Summary: "Log out", Portals: both, Roles: anyone},
-	{ID: "change-password", Method: http.MethodPost, Path: "/api/v1/session/password", Tag: "session", Summary: "Change one's own password", Portals: both, Roles: anyone},
+	{ID: "login", Method: http.MethodPost, Path: "/api/v1/session", Tag: "session", Summary: "Log in", Portals: both, told: true},
+	{ID: "session", Method: http.MethodGet, Path: "/api/v1/session", Tag: "session", Summary: "Who is logged in", Portals: both, Roles: anyone, account: true},
+	{ID: "logout", Method: http.MethodDelete, Path: "/api/v1/session", Tag: "session", Summary: "Log out", Portals: both, Roles: anyone, told: true, account: true},
+	{ID: "change-password", Method: http.MethodPost, Path: "/api/v1/session/password", Tag: "session", Summary: "Change one's own password", Portals: both, Roles: anyone, told: true, account: true},
+	{ID: "second-factor-offer", Method: http.MethodPost, Path: "/api/v1/session/second-factor/offer", Tag: "session", Summary: "A new second factor, with its picture, shown once", Portals: both, Roles: anyone, account: true},
+	{ID: "second-factor", Method: http.MethodPost, Path: "/api/v1/session/second-factor", Tag: "session", Summary: "Put the offered second factor in force; answers recovery codes, shown once", Portals: both, Roles: anyone, told: true, account: true},
+	{ID: "sessions", Method: http.MethodGet, Path: "/api/v1/sessions", Tag: "session", Summary: "One's own sessions; of anybody, to the security administrator", Portals: both, Roles: anyone},
+	{ID: "session-revoke", Method: http.MethodDelete, Path: "/api/v1/sessions/{id}", Tag: "session", Summary: "End a session of one's own; anybody's, to the security administrator", Portals: both, Roles: anyone},
 
 	{ID: "overview", Method: http.MethodGet, Path: "/api/v1/overview", Tag: "overview", Summary: "The situation of a region", Portals: onlyR, Roles: overseers, Filters: true},
 	{ID: "enterprises", Method: http.MethodGet, Path: "/api/v1/enterprises", Tag: "enterprises", Summary: "Enterprises, gravest first", Portals: onlyR, Roles: overseers, Filters: true},
-	{ID: "plant", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}", Tag: "enterprises", Summary: "Everything of one plant", Portals: both, Roles: everybody, scope: enterpriseScope},
+	{ID: "plant", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}", Tag: "enterprises", Summary: "Everything of one plant", Portals: both, Roles: everybody, scope: enterpriseScope, personal: true},
 	{ID: "risk", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}/risk", Tag: "risk", Summary: "A plant's risk now", Portals: both, Roles: everybody, scope: enterpriseScope},
 	{ID: "risk-history", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}/risk/history", Tag: "risk", Summary: "A plant's earlier judgements, newest first", Portals: both, Roles: everybody, scope: enterpriseScope},
 	{ID: "series", Method: http.MethodGet, Path: "/api/v1/series/{metric}", Tag: "series", Summary: "Readings of a metric", Portals: both, Roles: everybody, scope: recordScope("Metric", "metric")},
@@ -111,7 +121,7 @@ var accesses = []Access{
 	{ID: "spot-check", Method: http.MethodGet, Path: "/api/v1/spot-checks/{id}", Tag: "spot checks", Summary: "One spot check", Portals: both, Roles: everybody, scope: recordScope("SpotCheck", "id")},
 	{ID: "spot-check-action", Method: http.MethodPost, Path: "/api/v1/spot-checks/{id}/actions", Tag: "spot checks", Summary: "A regulator's step in a spot check: a finding, an order to rectify, sent back, closed", Portals: onlyR, Roles: regulators, scope: recordScope("SpotCheck", "id")},
 	{ID: "spot-check-answer", Method: http.MethodPost, Path: "/api/v1/spot-checks/{id}/answer", Tag: "spot checks", Summary: "Answer a spot check", Portals: onlyE, Roles: plant, scope: recordScope("SpotCheck", "id")},
-	{ID: "cleaning", Method: http.MethodGet, Path: "/api/v1/cleaning", Tag: "cleaning", Summary: "Cleaning plans and check-ins of a plant", Portals: both, Roles: everybody, Filters: true},
+	{ID: "cleaning", Method: http.MethodGet, Path: "/api/v1/cleaning", Tag: "cleaning", Summary: "Cleaning plans and check-ins of a plant", Portals: both, Roles: everybody, Filters: true, personal: true},
 	{ID: "cleaning-record", Method: http.MethodPost, Path: "/api/v1/cleaning/records", Tag: "cleaning", Summary: "Check a cleaning in", Portals: onlyE, Roles: plant},
 
 	{ID: "attachment-upload", Method: http.MethodPost, Path: "/api/v1/attachments", Tag: "attachments", Summary: "Keep a file", Portals: both, Roles: slices.Concat(regulators, plant), Filters: true, body: maxAttachment + 1},
@@ -127,14 +137,16 @@ var accesses = []Access{
 
 	{ID: "records-write", Method: http.MethodPost, Path: "/api/v1/records", Tag: "records", Summary: "Write base data: all changes or none", Portals: both, Roles: append([]string{plantManager}, overseers...), Filters: true},
 	{ID: "records", Method: http.MethodGet, Path: "/api/v1/records/{type}", Tag: "records", Summary: "Records of a type", Portals: onlyR, Roles: overseers, Filters: true},
-	{ID: "credential", Method: http.MethodPost, Path: "/api/v1/gateways/{code}/credential", Tag: "administration", Summary: "Give a gateway a new secret, shown once", Portals: onlyR, Roles: admin, scope: recordScope("Gateway", "code")},
+	{ID: "credential", Method: http.MethodPost, Path: "/api/v1/gateways/{code}/credential", Tag: "administration", Summary: "Give a gateway a new secret, shown once", Portals: onlyR, Roles: admin, scope: recordScope("Gateway", "code"), told: true},
 	{ID: "orgs", Method: http.MethodGet, Path: "/api/v1/orgs", Tag: "administration", Summary: "The tree of authorities, those in sight", Portals: onlyR, Roles: slices.Concat(overseers, security), Filters: true},
 	{ID: "org-write", Method: http.MethodPost, Path: "/api/v1/orgs", Tag: "administration", Summary: "Add or change an authority", Portals: onlyR, Roles: admin},
 	{ID: "org-delete", Method: http.MethodDelete, Path: "/api/v1/orgs/{code}", Tag: "administration", Summary: "Delete an authority that has neither parts nor people", Portals: onlyR, Roles: admin},
-	{ID: "users", Method: http.MethodGet, Path: "/api/v1/users", Tag: "administration", Summary: "People, by login", Portals: onlyR, Roles: security},
+	{ID: "users", Method: http.MethodGet, Path: "/api/v1/users", Tag: "administration", Summary: "People, by login", Portals: onlyR, Roles: security, personal: true},
 	{ID: "roles", Method: http.MethodGet, Path: "/api/v1/roles", Tag: "administration", Summary: "What each role may do", Portals: onlyR, Roles: slices.Concat(admin, security, auditors)},
-	{ID: "user-create", Method: http.MethodPost, Path: "/api/v1/users", Tag: "administration", Summary: "Let a person in", Portals: onlyR, Roles: security},
-	{ID: "user-change", Method: http.MethodPatch, Path: "/api/v1/users/{login}", Tag: "administration", Summary: "Disable a person, or give a new password", Portals: onlyR, Roles: security},
+	{ID: "user-create", Method: http.MethodPost, Path: "/api/v1/users", Tag: "administration", Summary: "Let a person in", Portals: onlyR, Roles: security, told: true},
+	{ID: "user-change", Method: http.MethodPatch, Path: "/api/v1/users/{login}", Tag: "administration", Summary: "Disable a person, or give a new password", Portals: onlyR, Roles: security, told: true},
+	{ID: "audit", Method: http.MethodGet, Path: "/api/v1/audit", Tag: "audit", Summary: "The audit, newest first", Portals: onlyR, Roles: auditors, personal: true},
+	{ID: "audit-export", Method: http.MethodGet, Path: "/api/v1/audit/export", Tag: "audit", Summary: "The audit of a time as CSV", Portals: onlyR, Roles: auditors, personal: true},
 
 	{ID: "tables", Method: http.MethodGet, Path: "/api/v1/tables", Tag: "schema", Summary: "Names of the code tables", Portals: both, Roles: anyone},
 	{ID: "table", Method: http.MethodGet, Path: "/api/v1/tables/{name}", Tag: "schema", Summary: "A code table", Portals: both, Roles: anyone},
@@ -166,6 +178,7 @@ type viewer struct {
 	portal  Portal
 	token   string
 	address string
+	agent   string
 }
 
 // owned is the plant a viewer is bound to; empty for regulators and administrators.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"unicode"
 
 	"dusthub/crypto/sm"
 	"dusthub/node/store"
@@ -105,38 +104,6 @@ func (s *Server) sm4Credential(view *CredentialView, rec *schema.Credential) (er
 	return nil
 }
 
-// Passwords: long enough, and of three of the four kinds of characters (GB/T 22239-2019 8.1.4.1).
-const (
-	minPassword = 10
-	minKinds    = 3
-)
-
-func weak(location, password, login string) error {
-	var kinds [4]bool
-	for _, r := range password {
-		switch {
-		case unicode.IsUpper(r):
-			kinds[0] = true
-		case unicode.IsLower(r):
-			kinds[1] = true
-		case unicode.IsDigit(r):
-			kinds[2] = true
-		default:
-			kinds[3] = true
-		}
-	}
-	n := 0
-	for _, k := range kinds {
-		if k {
-			n++
-		}
-	}
-	if len([]rune(password)) < minPassword || n < minKinds || password == login {
-		return invalid(location, fmt.Sprintf("at least %d characters of %d kinds: capitals, small letters, digits, others", minPassword, minKinds), nil)
-	}
-	return nil
-}
-
 type userInput struct {
 	Body struct {
 		Login      string `json:"login" maxLength:"32"`
@@ -158,10 +125,11 @@ type UserView struct {
 	Enterprise string `json:"enterprise,omitempty"`
 	Org        string `json:"org,omitempty"`
 	Disabled   bool   `json:"disabled,omitempty"`
+	TwoFactor  bool   `json:"second_factor,omitempty"`
 }
 
 func userView(u *schema.User) *UserView {
-	return &UserView{Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), Org: u.GetOrg(), Disabled: u.GetDisabled()}
+	return &UserView{Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), Org: u.GetOrg(), Disabled: u.GetDisabled(), TwoFactor: u.GetTotpSealed() != ""}
 }
 
 func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*UserView, error) {
@@ -185,7 +153,8 @@ func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*Use
 	if err != nil {
 		return nil, err
 	}
-	u.Password = hash
+	s.setPassword(u, hash)
+	u.MustChange = s.opt.FirstChange
 	entry := s.auditEntry(v.user.GetLogin(), "user created", u.GetLogin(), u.GetRole(), v.address)
 	if _, err := s.put(ctx, v.user, s.created(u), s.change(entry)); err != nil {
 		return nil, err
@@ -198,6 +167,8 @@ type changeUserInput struct {
 	Body  struct {
 		Disabled *bool  `json:"disabled,omitempty"`
 		Password string `json:"password,omitempty" maxLength:"256"`
+		// A lost telephone: who lost it sets a new second factor up at the next login.
+		NoSecondFactor bool `json:"no_second_factor,omitempty" doc:"takes the second factor away"`
 	}
 }
 
@@ -210,7 +181,7 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 	if !ok {
 		return nil, notFound("User", in.Login)
 	}
-	if in.Body.Disabled == nil && in.Body.Password == "" {
+	if in.Body.Disabled == nil && in.Body.Password == "" && !in.Body.NoSecondFactor {
 		return nil, invalid("body", "disabled or password", nil)
 	}
 	if in.Body.Disabled != nil {
@@ -223,9 +194,13 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 		if err = weak("body.password", in.Body.Password, in.Login); err != nil {
 			return nil, err
 		}
-		if u.Password, err = s.hashPassword(ctx, in.Body.Password); err != nil {
+		if err = s.freshPassword(ctx, "body.password", in.Body.Password, u); err != nil {
 			return nil, err
 		}
+		u.MustChange = s.opt.FirstChange
+	}
+	if in.Body.NoSecondFactor {
+		u.TotpSealed, u.Recovery = "", nil
 	}
 	return userView(u), s.replaceUser(ctx, v, u, "user changed", "")
 }
@@ -270,9 +245,10 @@ func (s *Server) changePassword(ctx context.Context, v *viewer, in *passwordInpu
 	if err = weak("body.new", in.Body.New, login); err != nil {
 		return nil, err
 	}
-	if v.user.Password, err = s.hashPassword(ctx, in.Body.New); err != nil {
+	if err = s.freshPassword(ctx, "body.new", in.Body.New, v.user); err != nil {
 		return nil, err
 	}
+	v.user.MustChange = false
 	return userView(v.user), s.replaceUser(ctx, v, v.user, "password changed", v.session.GetId())
 }
 

@@ -283,9 +283,9 @@ func TestSpotCheck(t *testing.T) {
 		t.Errorf("answered: %+v", answered)
 	}
 	s.as("ministry", http.MethodPost, "/api/v1/spot-checks", object{"enterprise": plantC, "title": "抽查"}).into(t, &issued)
-	to := ""
+	to := "" // of the entry before the last, which is the audit's
 	head, _ := s.backend.store.Head(siteID)
-	err := s.backend.store.Ledger(t.Context(), siteID, head.Epoch, head.Seq, 1, func(_ uint64, item *schema.Item) error {
+	err := s.backend.store.Ledger(t.Context(), siteID, head.Epoch, head.Seq-1, 1, func(_ uint64, item *schema.Item) error {
 		e := &schema.Entry{}
 		defer func() { to = e.GetTo() }()
 		return proto.Unmarshal(item.GetEntry(), e)

@@ -166,16 +166,19 @@ func (d *door) guard(a Access) func(huma.Context, func(huma.Context)) {
 		v, err := d.admit(ctx, a)
 		if err != nil {
 			d.refuse(ctx, d.s.explain(ctx.Context(), a.ID, err))
-			return
+		} else {
+			next(huma.WithValue(ctx, viewerKey{}, v))
 		}
-		next(huma.WithValue(ctx, viewerKey{}, v))
+		if v != nil && v.user != nil {
+			d.s.witness(ctx.Context(), v, a, string(humafiber.Unwrap(ctx).Request().URI().Path()), ctx.Status())
+		}
 	}
 }
 
 // admit finds out who asks and whether the access is theirs. Without a session the viewer has no user.
 func (d *door) admit(ctx huma.Context, a Access) (*viewer, error) {
 	c := humafiber.Unwrap(ctx)
-	v := &viewer{portal: d.portal, address: c.IP()}
+	v := &viewer{portal: d.portal, address: c.IP(), agent: c.Get("User-Agent")}
 	changes := a.Method != http.MethodGet
 	if changes && c.Get("Sec-Fetch-Site") == "cross-site" {
 		return nil, problem(http.StatusForbidden, codeCSRF, "a change cannot be asked for from another site")
@@ -187,11 +190,17 @@ func (d *door) admit(ctx huma.Context, a Access) (*viewer, error) {
 		return nil, err
 	}
 	if changes && !sameSecret(c.Get(csrfHeader), csrfOf(v.token)) {
-		return nil, problem(http.StatusForbidden, codeCSRF, "the header %s is missing or not this session's", csrfHeader)
+		return v, problem(http.StatusForbidden, codeCSRF, "the header %s is missing or not this session's", csrfHeader)
 	}
 	if !slices.Contains(a.Roles, v.user.GetRole()) {
-		return nil, problem(http.StatusForbidden, codeForbidden, "this is not open to the role %s", v.user.GetRole())
+		return v, problem(http.StatusForbidden, codeForbidden, "this is not open to the role %s", v.user.GetRole())
 	}
+	if !a.account {
+		if err := d.s.due(v.user); err != nil {
+			return v, err
+		}
+	}
+	d.s.touch(ctx.Context(), v)
 	if a.scope != nil {
 		return v, a.scope(d.s, v, ctx.Param)
 	}
@@ -278,6 +287,7 @@ func (d *door) routes() {
 	d.ledgerRoutes()
 	d.recordRoutes()
 	d.adminRoutes()
+	d.auditRoutes()
 	d.schemaRoutes()
 	d.modelRoutes()
 	d.hazardRoutes()

@@ -76,6 +76,10 @@ type Options struct {
 	Verify func(*schema.Checkpoint) error
 	// Assets holds the built front end: regulator.html, enterprise.html, assets/. nil or empty: a page says how to build it.
 	Assets fs.FS
+	// FirstChange makes people change a password that an administrator gave them before anything else is open to them.
+	FirstChange bool
+	// SecondFactor makes regulators and administrators set up a second factor before anything else is open to them.
+	SecondFactor bool
 	// Secure says that browsers reach the portal over TLS, so that cookies are sent over it only.
 	Secure     bool
 	Logger     *slog.Logger
@@ -119,6 +123,8 @@ type Server struct {
 	fanout    *fanout
 	metrics   *metrics
 	overviews *overviewCache
+	reads     reads
+	proving   sync.Mutex // one second factor at a time
 	doors     map[Portal]*door
 }
 

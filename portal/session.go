@@ -21,6 +21,9 @@ const (
 	csrfHeader      = "X-CSRF-Token"
 	sessionFor      = 12 * time.Hour
 	tokenBytes      = 32
+	sessionIdle     = 30 * time.Minute
+	sessionTouch    = 5 * time.Minute // how often use is written down: the idle limit is exact to this much
+	maxAgent        = 200
 	sessionsPerUser = 20 // the oldest give way
 	hashSlots       = 2  // password hashes computed at once: each takes a core for some 100 ms
 )
@@ -68,7 +71,7 @@ func (s *Server) identify(v *viewer, token string) error {
 		return fmt.Errorf("read session: %w", err)
 	}
 	session, _ := row.Record.(*schema.Session)
-	if !ok || session.GetPortal() != string(v.portal) || session.GetExpires() <= s.nowMs() {
+	if !ok || session.GetPortal() != string(v.portal) || !s.lives(session) {
 		return errNoSession
 	}
 	user, ok, err := s.user(session.GetLogin())
@@ -108,6 +111,7 @@ type SessionView struct {
 	Site    Site        `json:"site"`
 	CSRF    string      `json:"csrf" doc:"value of the header X-CSRF-Token"`
 	Expires int64       `json:"expires" doc:"ms"`
+	Due     string      `json:"due,omitempty" enum:"password,second_factor" doc:"what must be done before anything else is open"`
 }
 
 func (s *Server) sessionView(v *viewer) *SessionView {
@@ -116,7 +120,7 @@ func (s *Server) sessionView(v *viewer) *SessionView {
 		User: SessionUser{
 			Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), EnterpriseName: s.world.nameOf(u.GetEnterprise()),
 		},
-		Portal: v.portal, Site: s.opt.Site, CSRF: csrfOf(v.token), Expires: v.session.GetExpires(),
+		Portal: v.portal, Site: s.opt.Site, CSRF: csrfOf(v.token), Expires: v.session.GetExpires(), Due: s.dueOf(v.user),
 	}
 }
 
@@ -124,6 +128,7 @@ type loginInput struct {
 	Body struct {
 		Login    string `json:"login" maxLength:"64"`
 		Password string `json:"password" maxLength:"256"`
+		Code     string `json:"code,omitempty" maxLength:"16" doc:"second factor or recovery code, when the answer to the password alone was second_factor"`
 	}
 }
 
@@ -141,6 +146,10 @@ func (d *door) sessionRoutes() {
 	handle(d, "session", func(_ context.Context, v *viewer, _ *none) (*SessionView, error) { return d.s.sessionView(v), nil })
 	handleRaw(d, "logout", d.logout)
 	handle(d, "change-password", d.s.changePassword)
+	handle(d, "sessions", d.s.sessions)
+	handle(d, "second-factor-offer", d.s.enrol)
+	handle(d, "second-factor", d.s.confirm)
+	handle(d, "session-revoke", d.s.revokeSession)
 }
 
 func (d *door) cookie(token string, age time.Duration) http.Cookie {
@@ -202,8 +211,29 @@ func (d *door) login(ctx context.Context, v *viewer, in *loginInput) (*sessionOu
 		s.audit(ctx, login, "login", string(d.portal), "wrong portal", v.address)
 		return nil, problem(http.StatusForbidden, codeForbidden, "the %s portal is not open to the role %s", d.portal, user.GetRole())
 	}
+	if user.GetTotpSealed() != "" {
+		if err := d.second(ctx, v, login, in.Body.Code); err != nil {
+			return nil, err
+		}
+	}
 	s.throttle.succeeded(login, v.address)
 	return d.begin(ctx, v, user)
+}
+
+// second asks for the second factor of a person whose password was right. A wrong code counts as a failed login.
+func (d *door) second(ctx context.Context, v *viewer, login, code string) error {
+	s := d.s
+	if code == "" {
+		return problem(http.StatusUnauthorized, codeSecondFactor, "the code of the second factor too")
+	}
+	right, err := s.useUp(ctx, login, code)
+	if err != nil || right {
+		return err
+	}
+	s.throttle.failed(login, v.address)
+	s.metrics.logins.WithLabelValues(string(d.portal), "failed").Inc()
+	s.audit(ctx, login, "login", string(d.portal), "failed: second factor", v.address)
+	return problem(http.StatusUnauthorized, codeSecondFactor, "the code is wrong or was used")
 }
 
 // begin opens a session for a user who has proved who they are, and ends the user's stale ones in the same command.
@@ -214,8 +244,9 @@ func (d *door) begin(ctx context.Context, v *viewer, user *schema.User) (*sessio
 		return nil, err
 	}
 	now := s.nowMs()
-	session := &schema.Session{Id: sessionID(token), Login: user.GetLogin(), Portal: string(d.portal), Created: now, Expires: now + sessionFor.Milliseconds()}
-	changes, err := s.staleSessions(ctx, user.GetLogin(), now)
+	session := &schema.Session{Id: sessionID(token), Login: user.GetLogin(), Portal: string(d.portal), Created: now, Expires: now + sessionFor.Milliseconds(),
+		Seen: now, Address: v.address, Agent: clip(v.agent, maxAgent)}
+	changes, err := s.staleSessions(ctx, user.GetLogin())
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +260,7 @@ func (d *door) begin(ctx context.Context, v *viewer, user *schema.User) (*sessio
 }
 
 // staleSessions are deletions of a user's sessions that ended, and of the oldest beyond what one user may have.
-func (s *Server) staleSessions(ctx context.Context, login string, now int64) ([]*schema.Change, error) {
+func (s *Server) staleSessions(ctx context.Context, login string) ([]*schema.Change, error) {
 	page, err := s.opt.Backend.Store().List(ctx, store.Query{Type: "Session", Index: "login", Prefix: []string{login}, Limit: 500})
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
@@ -238,7 +269,7 @@ func (s *Server) staleSessions(ctx context.Context, login string, now int64) ([]
 	slices.SortFunc(rows, func(a, b store.Row) int { return int(b.Time - a.Time) })
 	var out []*schema.Change
 	for i, r := range rows {
-		if i >= sessionsPerUser-1 || r.Record.(*schema.Session).GetExpires() <= now {
+		if i >= sessionsPerUser-1 || !s.lives(r.Record.(*schema.Session)) {
 			out = append(out, &schema.Change{Type: "Session", Key: r.Key, Deleted: true})
 		}
 	}

@@ -87,9 +87,16 @@ func TestLoginRefused(t *testing.T) {
 
 func TestSessionEnds(t *testing.T) {
 	s := newSite(t)
-	s.pass(12*time.Hour - time.Second)
+	for range 12*60/20 - 1 { // used every 20 minutes
+		s.pass(20 * time.Minute)
+		s.as("ministry", http.MethodGet, "/api/v1/session", nil)
+	}
+	s.pass(20*time.Minute - time.Second)
 	if got := s.as("ministry", http.MethodGet, "/api/v1/session", nil); got.status != http.StatusOK {
 		t.Errorf("before the end: %d", got.status)
+	}
+	if got := s.as("province", http.MethodGet, "/api/v1/session", nil); got.status != http.StatusUnauthorized {
+		t.Errorf("idle for hours: %d", got.status)
 	}
 	s.pass(time.Second)
 	if got := s.as("ministry", http.MethodGet, "/api/v1/session", nil); got.status != http.StatusUnauthorized {

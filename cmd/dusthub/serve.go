@@ -290,6 +290,7 @@ func (s *site) portals(ctx context.Context, links *federation.Federation) error 
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
 		Backend: n, Keys: n.Keys(), Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed,
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
+		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
 	if cfg.Parent.Site == "" {
 		opt.Publish = s.publish

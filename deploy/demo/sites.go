@@ -167,6 +167,7 @@ func configure(dir string, sites []*site, s *site, replica int) (string, error) 
 		"engine":    m{"offline_after": "20s", "fan_stop_delay": "40s", "model": "demo"},
 		"ledger":    m{"checkpoint_every": "5s"},
 		"bootstrap": bootstrap,
+		"portal":    m{"first_change": false, "second_factor": "optional"},
 	}
 	for _, parent := range sites {
 		if parent.ID == s.Parent {

@@ -38,6 +38,7 @@ type Config struct {
 	Engine      Engine    `koanf:"engine"`
 	Ledger      Ledger    `koanf:"ledger"`
 	Bootstrap   Bootstrap `koanf:"bootstrap"`
+	Portal      Portal    `koanf:"portal"`
 	Doors       Doors     `koanf:"doors"`
 	Log         Log       `koanf:"log"`
 }
@@ -119,6 +120,14 @@ type Bootstrap struct {
 	AuditPasswordFile    string `koanf:"audit_password_file"`
 }
 
+// Portal is how people prove who they are (GB/T 22239-2019 8.1.4.1).
+type Portal struct {
+	// FirstChange: a password that an administrator gave is changed before anything else is open.
+	FirstChange bool `koanf:"first_change"`
+	// SecondFactor of regulators and administrators beside the password: "required" or "optional".
+	SecondFactor string `koanf:"second_factor" validate:"oneof=required optional"`
+}
+
 // Doors are the ways in for gateways.
 type Doors struct {
 	CompatMapping  string `koanf:"compat_mapping"`                              // YAML file; empty: the shipped mapping
@@ -142,6 +151,7 @@ func Defaults() Config {
 		},
 		Engine: Engine{Tick: time.Second, OfflineAfter: 10 * time.Minute, FanStopDelay: 10 * time.Minute},
 		Ledger: Ledger{CheckpointEvery: 10 * time.Second},
+		Portal: Portal{SecondFactor: "optional"},
 		Doors:  Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
 		Log:    Log{Level: "info", Format: "text"},
 	}
