@@ -114,6 +114,7 @@ var accesses = []Access{
 	{ID: "rule-check", Method: http.MethodPost, Path: "/api/v1/rules/check", Tag: "rules", Summary: "Check an expression before it becomes a rule", Portals: both, Roles: slices.Concat(overseers, managers), Filters: true},
 	{ID: "limits", Method: http.MethodGet, Path: "/api/v1/metrics/{code}/limits", Tag: "limits", Summary: "Alarm limits of a metric, the defaults with their sources, and who changed them", Portals: both, Roles: everybody, scope: recordScope("Metric", "code")},
 	{ID: "limits-write", Method: http.MethodPost, Path: "/api/v1/metrics/{code}/limits", Tag: "limits", Summary: "Change alarm limits: all may tighten, a regulator may relax", Portals: both, Roles: slices.Concat(overseers, managers), scope: recordScope("Metric", "code")},
+	{ID: "limits-proposal", Method: http.MethodPost, Path: "/api/v1/metrics/{code}/limits/proposal", Tag: "limits", Summary: "Propose alarm limits from the metric's history; nothing is changed", Portals: both, Roles: slices.Concat(overseers, managers), scope: recordScope("Metric", "code")},
 
 	{ID: "spot-checks", Method: http.MethodGet, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Spot checks, newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "spot-check-issue", Method: http.MethodPost, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Send a spot check to a plant", Portals: onlyR, Roles: regulators, Filters: true},

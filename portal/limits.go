@@ -2,9 +2,11 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
+	"dusthub/node/commissioning"
 	"dusthub/node/engine"
 	"dusthub/node/store"
 	"dusthub/schema"
@@ -107,7 +109,47 @@ func (s *Server) writeLimits(ctx context.Context, v *viewer, in *limitsInput) (*
 	return s.limitsView(ctx, v, row)
 }
 
+// proposalDays is how much of a metric's history its limits are proposed from.
+const proposalDays = 30
+
+// proposeLimits proposes limits from the metric's history. It changes nothing: whoever confirms writes the limits.
+func (s *Server) proposeLimits(ctx context.Context, v *viewer, in *metricInput) (*commissioning.Proposal, error) {
+	row, err := s.record(v, "Metric", in.Code)
+	if err != nil {
+		return nil, err
+	}
+	m := row.Record.(*schema.Metric)
+	fan, err := s.fanOf(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	to := s.nowMs() + ahead
+	p, err := commissioning.Propose(ctx, s.opt.Backend.Store(), m, row.Origin, fan, s.defaultsOf(m), to-proposalDays*dayMs, to)
+	if errors.Is(err, commissioning.ErrDigital) {
+		return nil, invalid("path.code", "an analog metric: a state has no limits to propose", in.Code)
+	}
+	return p, err
+}
+
+// fanOf is the metric of the fan without which a metric says nothing; nil when there is none.
+func (s *Server) fanOf(ctx context.Context, m *schema.Metric) (fan *schema.Metric, err error) {
+	if kind, _ := schema.MetricKind(m.GetKind()); !kind.WhileFan {
+		return nil, nil
+	}
+	err = s.opt.Backend.Store().Each(ctx, store.Query{Type: "Metric", Index: "collector", Prefix: []string{m.GetCollector()}}, func(r store.Row) (bool, error) {
+		if f := r.Record.(*schema.Metric); f.GetKind() == "R01" {
+			fan = f
+		}
+		return fan == nil, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the fan: %w", err)
+	}
+	return fan, nil
+}
+
 func (d *door) limitRoutes() {
+	handle(d, "limits-proposal", d.s.proposeLimits)
 	handle(d, "limits", d.s.limits)
 	handle(d, "limits-write", d.s.writeLimits)
 }

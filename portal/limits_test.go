@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"dusthub/node/commissioning"
 	"dusthub/schema"
 )
 
@@ -153,5 +154,28 @@ func TestLimits(t *testing.T) {
 	set(Regulator, "js01", 60, 68).into(t, &v)
 	if v.Limits.GetHh() != 68 || !v.May.Relax || v.History[0].GetResult() != "relaxed" || v.History[0].GetActor() != "js01" {
 		t.Errorf("relaxed: %+v", v)
+	}
+}
+
+// A proposal says what was seen and why, and changes nothing; a state has none.
+func TestLimitsProposal(t *testing.T) {
+	s := provisioned(t)
+	path := "/api/v1/metrics/" + plantA + "C001T0101/limits"
+	for i := range 1200 {
+		s.sample(20 + float64(i%10)/10)
+	}
+	var before, after LimitsView
+	s.must(Enterprise, "m0001", http.MethodGet, path, nil).into(t, &before)
+	var p commissioning.Proposal
+	s.must(Enterprise, "m0001", http.MethodPost, path+"/proposal", object{}).into(t, &p)
+	if p.Samples != 1200 || p.Used != 1200 || len(p.Limits) < 2 || p.Limits[0].Field != "h" || p.Limits[0].Reason == "" || p.Limits[0].Now == nil || p.Limits[0].Change != "tighter" || len(p.Warnings) == 0 {
+		t.Errorf("%+v", p)
+	}
+	s.must(Enterprise, "m0001", http.MethodGet, path, nil).into(t, &after)
+	if len(after.History) != len(before.History) || after.Limits.GetH() != before.Limits.GetH() {
+		t.Errorf("a proposal changed limits: %+v", after)
+	}
+	if got := s.on(Enterprise, "m0001", http.MethodPost, "/api/v1/metrics/"+plantB+"C001T0101/limits/proposal", object{}); got.status != http.StatusNotFound {
+		t.Errorf("another's: %d", got.status)
 	}
 }

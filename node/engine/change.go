@@ -134,3 +134,15 @@ func push(list []int64, v int64, most int) []int64 {
 	list[most-1] = v
 	return list
 }
+
+// Pace measures how much a value moves a minute just as the rule of the rate of change does. The zero value is ready.
+type Pace struct{ p point }
+
+// Add takes a value in and says how much it moved a minute, in its unit; 0 while that is not known.
+func (m *Pace) Add(t int64, v float64) float64 {
+	if m.p.ring == nil {
+		m.p.ring = &ring{}
+	}
+	m.p.ring.add(t, v)
+	return m.p.perMinute(t, v)
+}
