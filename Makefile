@@ -77,6 +77,14 @@ lint: ## gofmt, and golangci-lint with vet and the import arrows
 bench: build ## figures of whole sites beside VictoriaMetrics, where it can be built (4 min; BENCH_MICRO=1: of the parts, too)
 	@scripts/bench
 
+.PHONY: bench-nation
+bench-nation: ## lists, overviews, rankings and search at 43,000 plants and 300,000 series beside 1,000 (NATION=plants)
+	@NATION=$(or $(NATION),43000) go test -count=1 -timeout 30m -v -run 'TestNation$$' ./portal
+
+.PHONY: bench-sessions
+bench-sessions: ## 20,000 live sessions on one node: time of an event to the last of them, memory (SESSIONS=n)
+	@SESSIONS=$(or $(SESSIONS),20000) go test -count=1 -timeout 30m -v -run 'TestManySessions$$' ./portal
+
 .PHONY: soak
 soak: web ## long runs: race detector, fuzzing, the whole loop again and again (SOAK=minutes, default 10)
 	@scripts/soak

@@ -210,7 +210,7 @@ func TestSessionsProcess(t *testing.T) {
 
 // openSession opens a stream as a browser does, waits for its first event, and then tells which changes it hears of.
 func openSession(addr, token string, heard chan<- string) error {
-	conn, err := net.Dial("tcp", addr) //nolint:noctx // a test's own process
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,103 @@
+// Package nation makes up a country of plants, the same for the same size: base data, and what a site would have judged of it.
+// It is for measuring how lists, maps and search behave when the country is large (portal, TestNation).
+package nation
+
+import (
+	"fmt"
+	"strings"
+
+	"dusthub/schema"
+)
+
+// Size of the country the guide speaks of, and how many series a plant has, so that they come to 300,000 in all.
+const (
+	Plants        = 43_000
+	SeriesOfPlant = 7
+)
+
+// Beginning of what is judged, ms; days and hours of alarms are counted back from it.
+const Beginning = 1_790_000_000_000
+
+const (
+	hourMs      = 3_600_000
+	alarmEvery  = 9  // one plant in so many has an open alarm
+	warnEvery   = 13 // and a warning
+	silentEvery = 17 // and is off line
+	closedEvery = 3  // and an alarm of earlier days that is over
+	spread      = 7919
+)
+
+var (
+	trades = []struct{ industry, trade, dust, name string }{
+		{"C33", "machinery", "2", "金属制品"}, {"C20", "light", "17", "木业"}, {"C17", "textile", "26", "纺织"}, {"C33", "machinery", "2", "铝业"}, {"C36", "machinery", "2", "汽车配件"},
+	}
+	words  = strings.Split("华东,长江,宏达,新兴,恒盛,金源,永丰,鑫达,天成,瑞祥,德信,百川,东方,万顺,中汇", ",")
+	kinds  = []struct{ kind, name, unit string }{{"T01", "灰斗温度", "°C"}, {"P01", "进出口压差", "Pa"}, {"K01", "锁气卸灰", "0/1"}}
+	levels = []string{schema.Blue, schema.Blue, schema.Blue, schema.Yellow, schema.Yellow, schema.Orange, schema.Red}
+)
+
+// Counties are the codes of the country's counties, from the region table.
+func Counties() []string {
+	var out []string
+	if t, ok := schema.Table("region"); ok {
+		for _, c := range t.GetCodes() {
+			if code := c.GetCode(); !strings.HasSuffix(code, "00") {
+				out = append(out, code)
+			}
+		}
+	}
+	return out
+}
+
+// Plant is the i-th plant of the country, spread over its counties: what it has, and what was judged of it.
+func Plant(i int, counties []string) []schema.Record {
+	county := counties[i*spread%len(counties)]
+	code := fmt.Sprintf("%s03%04d", county, i/len(counties)+1)
+	t := trades[i%len(trades)]
+	return append(base(i, code, county, t.industry, t.trade, t.dust, words[i%len(words)]+words[i/7%len(words)]+t.name+"有限公司"), judged(i, code)...)
+}
+
+func base(i int, code, county, industry, trade, dust, name string) []schema.Record {
+	collector, gateway := code+"C001", code+"G01"
+	out := []schema.Record{
+		&schema.Enterprise{
+			Code: code, Name: name, Region: county, Industry: industry, MemIndustry: trade, Scale: "small", Uscc: "91320505MA1000371T", UsccOverride: "made up",
+			DustWorkers: int32(i * 31 % 120), Employees: int32(i*31%120 + 20), ProductionState: "normal", AccessState: "connected", ShouldAccess: true, Dusts: []*schema.Dust{{Dust: dust}},
+		},
+		&schema.Workshop{Code: code + "W01", Enterprise: code, Name: "打磨车间", Building: "single_frame", AreaM2: 900, MaxWorkers: 9},
+		&schema.DustSystem{Code: code + "S01", Enterprise: code, Workshop: code + "W01", Name: "1号除尘系统", Mode: "negative", Dusts: []string{dust}},
+		&schema.Collector{Code: collector, Enterprise: code, System: code + "S01", Name: "1号除尘器", Type: "dry_bag"},
+		&schema.Gateway{Code: gateway, Enterprise: code, Name: "采集网关", Door: "http"},
+	}
+	for n := range SeriesOfPlant {
+		k := kinds[n%len(kinds)]
+		out = append(out, &schema.Metric{
+			Code: fmt.Sprintf("%s%s%02d", collector, k.kind, n/len(kinds)+1), Enterprise: code, Collector: collector, Gateway: gateway, Kind: k.kind, Name: k.name, Unit: k.unit,
+			RangeHi: 200, PeriodS: 10, Series: uint32(n + 1 + i*SeriesOfPlant),
+		})
+	}
+	return out
+}
+
+func judged(i int, code string) []schema.Record {
+	state := "online"
+	if i%silentEvery == 0 {
+		state = "offline"
+	}
+	at := int64(Beginning - i%240*hourMs)
+	out := []schema.Record{
+		&schema.GatewayState{Gateway: code + "G01", Enterprise: code, State: state, Since: at},
+		&schema.RiskResult{Id: code, Enterprise: code, Time: at, Model: "m", Level: levels[i*spread%len(levels)], PreviousLevel: schema.Blue, IndexMilli: int64(i * 37 % 100_000)},
+	}
+	metric := code + "C001T0101"
+	if i%alarmEvery == 0 {
+		out = append(out, &schema.Alarm{Id: "AL-" + code, Enterprise: code, Collector: code + "C001", Metric: metric, Kind: "T01", Rule: "H", Level: int32(1 + i%2), Onset: at, Raised: at, Condition: "active", Stage: "raised"})
+	}
+	if i%closedEvery == 0 {
+		out = append(out, &schema.Alarm{Id: "AC-" + code, Enterprise: code, Collector: code + "C001", Metric: metric, Kind: "T01", Rule: "H", Level: 1, Onset: at - hourMs, Raised: at - hourMs, Condition: "returned", Stage: "closed"})
+	}
+	if i%warnEvery == 0 {
+		out = append(out, &schema.Warning{Id: "W-" + code, Enterprise: code, FromLevel: schema.Blue, ToLevel: schema.Orange, Raised: at, Stage: "raised"})
+	}
+	return out
+}
