@@ -28,8 +28,8 @@ function end(): void {
   closeLive()
 }
 
-export async function logIn(login: string, password: string): Promise<void> {
-  begin(await post<Session>('/session', { login, password }))
+export async function logIn(login: string, password: string, code = ''): Promise<void> {
+  begin(await post<Session>('/session', code ? { login, password, code } : { login, password }))
 }
 
 export async function logOut(): Promise<void> {

@@ -49,6 +49,11 @@ export const en: Messages = {
     enterprisesShort: 'Plants',
     overviewShort: 'Overview',
   },
+  secondFactor: {
+    ask: 'Now the one-time code or a recovery code',
+    code: 'One-time code or recovery code',
+    wrong: 'The code is wrong or was used',
+  },
   login: {
     title: 'Log in',
     name: 'Login',

@@ -48,6 +48,11 @@ export const zh = {
     enterprisesShort: '企业',
     overviewShort: '总览',
   },
+  secondFactor: {
+    ask: '请再输入动态口令或恢复码',
+    code: '动态口令或恢复码',
+    wrong: '动态口令不正确或已使用过',
+  },
   login: {
     title: '登录',
     name: '登录名',
