@@ -16,7 +16,7 @@ func (n *Node) Model() *risk.Model {
 		if !ok || !doc.GetActive() || r.Here < newest {
 			return true, nil
 		}
-		if m, err := risk.Parse(doc.GetDocument()); err == nil {
+		if m := n.parse(doc); m != nil {
 			model, newest = m, r.Here
 		}
 		return true, nil
@@ -29,3 +29,16 @@ func (n *Node) Model() *risk.Model {
 
 // ConfiguredModel is the risk model in force as long as none is published.
 func (n *Node) ConfiguredModel() *risk.Model { return n.model }
+
+// parse parses a published model; the one parsed last is kept, since a version's document never changes. nil: it is not taken.
+func (n *Node) parse(doc *schema.RiskModel) *risk.Model {
+	if last := n.parsed.Load(); last != nil && last.Version == doc.GetVersion() {
+		return last
+	}
+	m, err := risk.Parse(doc.GetDocument())
+	if err != nil {
+		return nil
+	}
+	n.parsed.Store(m)
+	return m
+}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dusthub/crypto/keys"
@@ -50,7 +51,8 @@ type Node struct {
 	hub      *live.Hub
 	machine  *machine.Machine
 	replica  *replica.Replica
-	model    *risk.Model // as configured
+	model    *risk.Model                // as configured
+	parsed   atomic.Pointer[risk.Model] // the published one that was asked for last
 	metrics  *prometheus.Registry
 	closing  sync.Once // of the store
 }
@@ -187,6 +189,9 @@ func (n *Node) Store() *store.Store { return n.store }
 
 // Hub tells what is applied here.
 func (n *Node) Hub() *live.Hub { return n.hub }
+
+// Inspect tells what a plant of this site is judged by. See machine.Inspect.
+func (n *Node) Inspect(plant string) (engine.Inspection, bool) { return n.machine.Inspect(plant) }
 
 // Identity is the site's certificates.
 func (n *Node) Identity() *pki.Identity { return n.identity }

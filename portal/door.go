@@ -290,6 +290,7 @@ func (d *door) routes() {
 	d.auditRoutes()
 	d.schemaRoutes()
 	d.modelRoutes()
+	d.serviceRoutes()
 	d.hazardRoutes()
 	d.eventRoutes()
 }

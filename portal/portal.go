@@ -20,6 +20,7 @@ import (
 	"dusthub/crypto/keys"
 	"dusthub/node/engine/risk"
 	"dusthub/node/live"
+	"dusthub/node/model"
 	"dusthub/node/store"
 	"dusthub/schema"
 
@@ -72,6 +73,8 @@ type Options struct {
 	Publish func(version string, document []byte) (certificate, signature []byte, err error)
 	// Signed checks the signature of a published risk model; nil means that none can be checked.
 	Signed func(*schema.RiskModel) error
+	// Service is the risk model as a service; nil: one that knows no plant and whose usage log is not written.
+	Service *model.Service
 	// Verify checks the signature of a ledger checkpoint; nil means that none can be checked.
 	Verify func(*schema.Checkpoint) error
 	// Assets holds the built front end: regulator.html, enterprise.html, assets/. nil or empty: a page says how to build it.
@@ -106,6 +109,11 @@ func (o *Options) fill() error {
 	}
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
+	}
+	if o.Service == nil {
+		var err error
+		o.Service, err = model.New(model.Options{Store: o.Backend.Store(), Proposer: o.Backend, Running: o.Model, Configured: o.Configured, Now: o.Now})
+		return err
 	}
 	return nil
 }

@@ -4068,7 +4068,7 @@ func (x *RiskModel) GetNote() string {
 // ModelUse counts one caller's calls of the model service on one day (T4).
 type ModelUse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`   // day/caller/operation/model
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`   // day/caller/operation/model/replica
 	Day           string                 `protobuf:"bytes,2,opt,name=day,proto3" json:"day,omitempty"` // 2026-11-24, Beijing time
 	Caller        string                 `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
 	Operation     string                 `protobuf:"bytes,4,opt,name=operation,proto3" json:"operation,omitempty"`

@@ -20,6 +20,7 @@ import (
 	"dusthub/node"
 	"dusthub/node/config"
 	"dusthub/node/ingest"
+	"dusthub/node/model"
 	"dusthub/portal"
 	"dusthub/portal/web"
 	"dusthub/schema"
@@ -124,11 +125,15 @@ func newSite(ctx context.Context, n *node.Node) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	service, err := s.model()
+	if err != nil {
+		return nil, err
+	}
 	for _, open := range []func() error{
 		func() error { return s.ops(ctx) },
 		func() error { return s.doors(ctx, intake) },
-		func() error { return s.grpc(ctx, intake, links) },
-		func() error { return s.portals(ctx, links) },
+		func() error { return s.grpc(ctx, intake, links, service) },
+		func() error { return s.portals(ctx, links, service) },
 	} {
 		if err := open(); err != nil {
 			return nil, err
@@ -257,8 +262,21 @@ func (s *site) links() (*federation.Federation, error) {
 	return f, err
 }
 
-// grpc serves children and frame gateways, over TLCP.
-func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Federation) error {
+// model is the risk model as a service.
+func (s *site) model() (*model.Service, error) {
+	n, q := s.node, s.node.Config().Model
+	m, err := model.New(model.Options{
+		Store: n.Store(), Proposer: n, Running: n.Model, Configured: n.ConfiguredModel(), Inspect: n.Inspect, Replica: n.Config().Replica.ID,
+		Quota: model.Quota{Rate: float64(q.Rate), Burst: float64(q.Burst), Concurrent: q.Concurrent, Batch: q.Batch}, Logger: s.log, Registerer: n.Metrics(),
+	})
+	if err == nil {
+		s.add("model usage", m.Run)
+	}
+	return m, err
+}
+
+// grpc serves children, frame gateways and callers of the risk model, over TLCP.
+func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Federation, service *model.Service) error {
 	addr := s.node.Config().Listen.GRPC
 	if addr == "" {
 		return nil
@@ -270,6 +288,7 @@ func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Fe
 	anyMember := func(tlcp.Peer) error { return nil } // each service looks at who calls
 	server := grpc.NewServer(federation.ServerOptions(s.node.Identity(), anyMember, s.log)...)
 	rpc.RegisterAccessServer(server, ingest.NewAccess(in))
+	rpc.RegisterModelServer(server, model.NewServer(service))
 	links.Register(server)
 	s.add("grpc", func(ctx context.Context) error {
 		stop := context.AfterFunc(ctx, func() {
@@ -284,7 +303,7 @@ func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Fe
 	return nil
 }
 
-func (s *site) portals(ctx context.Context, links *federation.Federation) error {
+func (s *site) portals(ctx context.Context, links *federation.Federation, service *model.Service) error {
 	n, cfg := s.node, s.node.Config()
 	opt := portal.Options{
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
@@ -292,6 +311,7 @@ func (s *site) portals(ctx context.Context, links *federation.Federation) error 
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
 		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
+	opt.Service = service
 	if cfg.Parent.Site == "" {
 		opt.Publish = s.publish
 	}

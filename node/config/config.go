@@ -40,6 +40,7 @@ type Config struct {
 	Bootstrap   Bootstrap `koanf:"bootstrap"`
 	Portal      Portal    `koanf:"portal"`
 	Doors       Doors     `koanf:"doors"`
+	Model       Service   `koanf:"model"`
 	Log         Log       `koanf:"log"`
 }
 
@@ -135,6 +136,16 @@ type Doors struct {
 	MaxBody        int    `koanf:"max_body" validate:"min=1024,max=1073741824"` // bytes
 }
 
+// Service bounds what one caller may ask of the risk model as a service (T4); usage is logged in any case.
+type Service struct {
+	Rate       int `koanf:"rate" validate:"min=1,max=1000000"`             // evaluations a second, on average
+	Burst      int `koanf:"burst" validate:"min=1,max=1000000"`            // evaluations at once
+	Concurrent int `koanf:"concurrent" validate:"min=1,max=10000"`         // calls under way
+	Batch      int `koanf:"batch" validate:"min=1,max=10000"`              // plants in one call
+	ReplayDays int `koanf:"replay_days" validate:"min=1,max=3660"`         // longest interval that is judged again
+	Plants     int `koanf:"back_test_plants" validate:"min=1,max=1000000"` // most plants of a back-test
+}
+
 // Log is what is written to standard error.
 type Log struct {
 	Level  string `koanf:"level" validate:"oneof=debug info warn error"`
@@ -153,6 +164,7 @@ func Defaults() Config {
 		Ledger: Ledger{CheckpointEvery: 10 * time.Second},
 		Portal: Portal{SecondFactor: "optional"},
 		Doors:  Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
+		Model:  Service{Rate: 100, Burst: 1000, Concurrent: 4, Batch: 1000, ReplayDays: 31, Plants: 100000},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }

@@ -186,7 +186,7 @@ func (e *Engine) signals(p *plant, i int, system string, out []risk.Signal, word
 		e.remember(p, system, out)
 	}
 	for _, kind := range p.base.lacking[i] {
-		add(kind, e.model.Scores.Offline, "必选指标未接入")
+		add(kind, e.model.Scores.Offline, Unconnected)
 	}
 	for _, m := range p.memory {
 		if m.GetSystem() == system {

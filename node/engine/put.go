@@ -14,8 +14,11 @@ import (
 var writable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Metric": true, "Camera": true,
 	"CleaningPlan": true, "CleaningRecord": true, "SpotCheck": true, "SpotCheckAnswer": true, "Attachment": true, "Credential": true,
-	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Org": true, "ApiKey": true, "Shelf": true, "CombinedRule": true,
+	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Org": true, "ApiKey": true, "Shelf": true, "CombinedRule": true, "ModelUse": true,
 }
+
+// ofSite are the types that only the site itself writes.
+var ofSite = map[string]bool{"Site": true, "ModelUse": true}
 
 // put writes records: all, or none and every reason why.
 func (e *Engine) put(actor string, put *schema.Put) {
@@ -47,7 +50,7 @@ func (e *Engine) put(actor string, put *schema.Put) {
 
 // check decodes one change and lists every way in which it does not conform.
 func (e *Engine) check(actor string, c *schema.Change, fresh map[string]string) schema.Record {
-	if !writable[c.GetType()] || c.GetType() == "Site" && actor != "site" {
+	if !writable[c.GetType()] || ofSite[c.GetType()] && actor != "site" {
 		e.refuse(c.GetType(), "type", "not_writable", c.GetType(), "a type that may be written")
 		return nil
 	}

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"dusthub/node/engine"
@@ -59,6 +60,8 @@ type Machine struct {
 	now    atomic.Int64  // its time
 	memory memory
 	since  int // bytes of samples since the last checkpoint
+
+	looking sync.Mutex // of the engine: held while a command is applied, or a plant is looked at
 }
 
 // New makes a machine of a store and brings the engine to where the store's checkpoint stands.
@@ -103,6 +106,8 @@ func (m *Machine) Apply(index uint64, data []byte) (*schema.Result, error) {
 	if index <= m.At() {
 		return res, nil
 	}
+	m.looking.Lock()
+	defer m.looking.Unlock()
 	cmd := &schema.Command{}
 	bad := proto.Unmarshal(data, cmd)
 	cmd.Time = max(cmd.GetTime(), m.engine.Now(), 1)
@@ -279,4 +284,15 @@ func (m *Machine) Checkpoint() error {
 		return fmt.Errorf("keep heads and engine as of %d: %w", at, err)
 	}
 	return nil
+}
+
+// Inspect tells what a plant of this site is judged by, between two commands. Any goroutine may call it; false when there is no
+// such plant, or a replay is not done yet.
+func (m *Machine) Inspect(plant string) (engine.Inspection, bool) {
+	if !m.Replayed() {
+		return engine.Inspection{}, false
+	}
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	return m.engine.Inspect(plant)
 }
