@@ -646,7 +646,7 @@ func TestSchemaRoutes(t *testing.T) {
 	if got := s.as("manager-a", http.MethodGet, "/api/v1/tables/role", nil); !strings.Contains(string(got.body), "自定义") {
 		t.Errorf("the site's own table: %s", got.body)
 	}
-	var j model.Result
+	var j model.Judgement
 	s.as("ministry", http.MethodPost, "/api/v1/model/evaluate", object{"dusts": []string{"2"}, "workers": 35, "building": "single_frame", "systems": 1, "measures": "one"}).into(t, &j)
 	if j.Level == "" || j.IndexMilli <= 0 || len(j.Factors) == 0 {
 		t.Errorf("judgement: %+v", j)

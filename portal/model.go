@@ -49,7 +49,7 @@ type evaluateInput struct {
 	}
 }
 
-func (s *Server) evaluate(_ context.Context, v *viewer, in *evaluateInput) (*model.Result, error) {
+func (s *Server) evaluate(_ context.Context, v *viewer, in *evaluateInput) (*model.Judgement, error) {
 	given := &in.Body.Inputs
 	if in.Body.Given != nil {
 		given = in.Body.Given

@@ -14,10 +14,10 @@ import (
 
 // WhatIf is a plant as it is, and as it would be with some inputs changed.
 type WhatIf struct {
-	Enterprise string  `json:"enterprise"`
-	Before     *Result `json:"before"`
-	After      *Result `json:"after"`
-	Changed    []Move  `json:"changed" doc:"factors whose contribution changed"`
+	Enterprise string     `json:"enterprise"`
+	Before     *Judgement `json:"before"`
+	After      *Judgement `json:"after"`
+	Changed    []Move     `json:"changed" doc:"factors whose contribution changed"`
 }
 
 // Move is a factor before and after a change, in thousandths of the index.
@@ -76,15 +76,15 @@ func abs(v int64) int64 { return max(v, -v) }
 
 // Explanation is why a plant's level is what it is.
 type Explanation struct {
-	Enterprise string   `json:"enterprise"`
-	Time       int64    `json:"time"`
-	Level      string   `json:"level" doc:"as it stands, with its slow fall"`
-	Since      int64    `json:"since"`
-	Result     *Result  `json:"result" doc:"of this moment"`
-	Inputs     []Given  `json:"inputs"`
-	Floors     []Floor  `json:"floors" doc:"that hold"`
-	Sentences  []string `json:"sentences" doc:"in Chinese"`
-	Lowers     []Lower  `json:"lowers" doc:"what would lower the index or the level, most first"`
+	Enterprise string     `json:"enterprise"`
+	Time       int64      `json:"time"`
+	Level      string     `json:"level" doc:"as it stands, with its slow fall"`
+	Since      int64      `json:"since"`
+	Result     *Judgement `json:"result" doc:"of this moment"`
+	Inputs     []Given    `json:"inputs"`
+	Floors     []Floor    `json:"floors" doc:"that hold"`
+	Sentences  []string   `json:"sentences" doc:"in Chinese"`
+	Lowers     []Lower    `json:"lowers" doc:"what would lower the index or the level, most first"`
 }
 
 // Given is an input with its value and what it rests on.

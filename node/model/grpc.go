@@ -230,7 +230,7 @@ func reply(j Judged) *rpc.EvaluateReply {
 	return out
 }
 
-func judgement(r *Result) *rpc.Judgement {
+func judgement(r *Judgement) *rpc.Judgement {
 	return &rpc.Judgement{
 		Model: r.Model, Level: r.Level, Band: r.Band, Floor: r.Floor, IndexMilli: r.IndexMilli, InherentMilli: r.InherentMilli, DynamicMilli: r.DynamicMilli,
 		ManagementMilli: r.ManagementMilli, Factors: r.Factors,

@@ -96,8 +96,8 @@ func signals(system int, list []Signal, say func(string, ...any)) []risk.Signal 
 
 func score(v float64) bool { return !math.IsNaN(v) && v >= 0 && v <= 100 }
 
-// Result is what a model makes of a plant's inputs.
-type Result struct {
+// Judgement is what a model makes of a plant's inputs.
+type Judgement struct {
 	Model           string           `json:"model"`
 	Level           string           `json:"level" doc:"with floors; a plant's own level comes down more slowly"`
 	Band            string           `json:"band" doc:"by the index alone"`
@@ -109,9 +109,9 @@ type Result struct {
 	Factors         []*schema.Factor `json:"factors" doc:"their contributions add up to the index"`
 }
 
-func resultOf(m *risk.Model, s *risk.Snapshot) *Result {
+func resultOf(m *risk.Model, s *risk.Snapshot) *Judgement {
 	r := m.Evaluate(s)
-	return &Result{
+	return &Judgement{
 		Model: m.Version, Level: r.Level, Band: r.Band, Floor: r.Floor, IndexMilli: r.Index, InherentMilli: r.Inherent, DynamicMilli: r.Dynamic,
 		ManagementMilli: r.Management, Factors: r.Factors,
 	}

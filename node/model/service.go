@@ -192,7 +192,7 @@ func (s *Service) Call(caller, operation string, c Choice, plants int, run func(
 }
 
 // Evaluate judges one plant's inputs.
-func (s *Service) Evaluate(caller string, c Choice, in *Inputs) (out *Result, err error) {
+func (s *Service) Evaluate(caller string, c Choice, in *Inputs) (out *Judgement, err error) {
 	err = s.Call(caller, OpEvaluate, c, 1, func(m *risk.Model) error {
 		out, err = evaluate(m, in)
 		return err
@@ -200,7 +200,7 @@ func (s *Service) Evaluate(caller string, c Choice, in *Inputs) (out *Result, er
 	return out, err
 }
 
-func evaluate(m *risk.Model, in *Inputs) (*Result, error) {
+func evaluate(m *risk.Model, in *Inputs) (*Judgement, error) {
 	snap, err := in.snapshot()
 	if err != nil {
 		return nil, err
@@ -216,9 +216,9 @@ type Item struct {
 
 // Judged is what became of an item: a result, or why there is none.
 type Judged struct {
-	Key    string  `json:"key"`
-	Result *Result `json:"result,omitempty"`
-	Error  string  `json:"error,omitempty"`
+	Key    string     `json:"key"`
+	Result *Judgement `json:"result,omitempty"`
+	Error  string     `json:"error,omitempty"`
 }
 
 // Batch judges many plants' inputs by one model. One that is wrong does not hold up the others.
