@@ -664,6 +664,24 @@ export function overview(w) {
       warnings_open: e.warnings_open,
       online: e.online,
     })),
+    by_industry: [
+      ['machinery', '机械', 0, 5],
+      ['light', '轻工', 5, 9],
+      ['textile', '纺织', 9, 99],
+    ].map(([industry, name, a, b]) => {
+      const list = w.enterprises.slice(a, b)
+      return {
+        industry,
+        name,
+        enterprises: list.length,
+        online: list.filter((e) => e.online).length,
+        levels: count(list),
+        alarms_open: list.reduce((s, e) => s + e.alarms_open, 0),
+        alarms_overdue: a ? 0 : 1,
+        warnings_open: list.reduce((s, e) => s + e.warnings_open, 0),
+        warnings_overdue: 0,
+      }
+    }),
     dust: [
       ['1', '金属(铝镁)', 3],
       ['3', '木', 3],

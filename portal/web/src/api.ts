@@ -5,7 +5,14 @@ export type Level = 'red' | 'orange' | 'yellow' | 'blue'
 export const LEVELS: readonly Level[] = ['red', 'orange', 'yellow', 'blue']
 export type LevelCounts = Partial<Record<Level, number>>
 
-export type Role = 'ministry_regulator' | 'province_regulator' | 'plant_manager' | 'plant_worker' | 'site_admin' | 'security_admin' | 'audit_admin'
+export type Role =
+  | 'ministry_regulator'
+  | 'province_regulator'
+  | 'plant_manager'
+  | 'plant_worker'
+  | 'site_admin'
+  | 'security_admin'
+  | 'audit_admin'
 
 export interface Session {
   user: { login: string; name: string; role: Role; region?: string; enterprise?: string; enterprise_name?: string }
@@ -340,6 +347,19 @@ export interface RegionView {
   worst?: Level
 }
 
+export interface IndustryView {
+  industry: string
+  name?: string
+  enterprises?: number
+  online?: number
+  levels?: LevelCounts
+  alarms_open?: number
+  alarms_overdue?: number
+  warnings_open?: number
+  warnings_overdue?: number
+  worst?: Level
+}
+
 export interface RankView {
   enterprise: string
   name: string
@@ -365,6 +385,7 @@ export interface Overview {
   alarms?: { open?: number; level1?: number; level2?: number; overdue?: number; today?: number }
   warnings?: { open?: number; overdue?: number; today?: number }
   regions?: RegionView[]
+  by_industry?: IndustryView[]
   ranking?: RankView[]
   dust?: { category: string; name: string; count: number }[]
   trend?: TrendPoint[]
