@@ -137,6 +137,9 @@ var accesses = []Access{
 	{ID: "ledger-verify", Method: http.MethodGet, Path: "/api/v1/ledger/verify", Tag: "ledger", Summary: "Recompute a ledger's chain and check its newest signature", Portals: onlyR, Roles: overseers},
 
 	{ID: "records-write", Method: http.MethodPost, Path: "/api/v1/records", Tag: "records", Summary: "Write base data: all changes or none", Portals: both, Roles: append([]string{plantManager}, overseers...), Filters: true},
+	{ID: "record-template", Method: http.MethodGet, Path: "/api/v1/records/{type}/template", Tag: "records", Summary: "An empty workbook (Excel) of a type", Portals: both, Roles: append([]string{plantManager}, overseers...)},
+	{ID: "record-export", Method: http.MethodGet, Path: "/api/v1/records/{type}/export", Tag: "records", Summary: "A workbook (Excel) of all records of a type", Portals: both, Roles: append([]string{plantManager}, overseers...), Filters: true, personal: true},
+	{ID: "record-import", Method: http.MethodPost, Path: "/api/v1/records/{type}/import", Tag: "records", Summary: "Write the records of a workbook (Excel): all or none", Portals: both, Roles: append([]string{plantManager}, overseers...), Filters: true},
 	{ID: "records", Method: http.MethodGet, Path: "/api/v1/records/{type}", Tag: "records", Summary: "Records of a type", Portals: onlyR, Roles: overseers, Filters: true},
 	{ID: "credential", Method: http.MethodPost, Path: "/api/v1/gateways/{code}/credential", Tag: "administration", Summary: "Give a gateway a new secret, shown once", Portals: onlyR, Roles: admin, scope: recordScope("Gateway", "code"), told: true},
 	{ID: "orgs", Method: http.MethodGet, Path: "/api/v1/orgs", Tag: "administration", Summary: "The tree of authorities, those in sight", Portals: onlyR, Roles: slices.Concat(overseers, security), Filters: true},

@@ -69,8 +69,8 @@ func bodyFor(a Access) any {
 	if a.Method == http.MethodGet || a.Method == http.MethodDelete {
 		return nil
 	}
-	if a.ID == "attachment-upload" {
-		return []byte("no image")
+	if a.ID == "attachment-upload" || a.ID == "record-import" {
+		return []byte("no file")
 	}
 	return object{}
 }

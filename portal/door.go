@@ -286,6 +286,7 @@ func (d *door) routes() {
 	d.federationRoutes()
 	d.ledgerRoutes()
 	d.recordRoutes()
+	d.workbookRoutes()
 	d.adminRoutes()
 	d.auditRoutes()
 	d.schemaRoutes()

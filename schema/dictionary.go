@@ -42,11 +42,12 @@ func Dictionary(typ string) DictionaryEntry {
 		return DictionaryEntry{}
 	}
 	e := DictionaryEntry{Type: m.Name, Zh: m.Zh, Group: m.Group.String(), Scope: m.Scope.String(), Key: m.Key, Clause: m.Clause}
-	e.Fields = fieldsOf(m.desc)
+	e.Fields = FieldsOf(m.desc)
 	return e
 }
 
-func fieldsOf(d protoreflect.MessageDescriptor) []DictionaryField {
+// FieldsOf are the dictionary fields of a message, in the order of its definition.
+func FieldsOf(d protoreflect.MessageDescriptor) []DictionaryField {
 	var out []DictionaryField
 	for i := range d.Fields().Len() {
 		fd := d.Fields().Get(i)
