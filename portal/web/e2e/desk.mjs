@@ -197,8 +197,13 @@ export function readDesk(w, part, q) {
               '同一系统锁气卸灰故障未处置，触发底线规则 F3，等级提升为红色。',
             ],
             lowers: [
-              { factor: 'D.2.T01', what: '将 2 号除尘器灰斗温度降到 60 °C 以下并完成处置', by: 27.5 },
-              { factor: 'M1', what: '补做打磨车间当班清扫', by: 9.5 },
+              {
+                factor: 'D.2.T01',
+                what: '将 2 号除尘器灰斗温度降到 60 °C 以下并完成处置',
+                by: 27_500,
+                level: 'orange',
+              },
+              { factor: 'M1', what: '补做打磨车间当班清扫', by: 9500, level: 'red' },
             ],
           }
         : undefined

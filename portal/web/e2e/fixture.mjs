@@ -5,7 +5,7 @@ import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
-import { opsAnswer, opsQuestion, urgency } from './ops.mjs'
+import { opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
@@ -198,6 +198,7 @@ export class Site {
       )
     }
     if (req.method === 'POST') return this.change(req, json, refuse, part, login)
+    if (req.method === 'DELETE') return opsDelete(w, part) ? json({ keys: [part[2]] }) : refuse(404, route)
     const desk = portal === 'enterprise' ? readDesk(w, part, q) : undefined
     if (desk) return json(desk)
     if (route === '/overview') return json(overview(w))

@@ -387,42 +387,44 @@ const trend = (w) => ({
   })),
 })
 
-const channels = (w) => ({
-  items: [
-    {
-      channel: {
-        id: 'ch-1',
-        login: 'ji01',
-        kind: 'sms',
-        name: '值班手机',
-        priority: 'high',
-        quiet_from: 0,
-        quiet_until: 0,
-        created: w.now - 40 * DAY,
+const channelsOf = (w) =>
+  (w.duty ??= {
+    items: [
+      {
+        channel: {
+          id: 'ch-1',
+          login: 'ji01',
+          kind: 'sms',
+          name: '值班手机',
+          priority: 'high',
+          quiet_from: 0,
+          quiet_until: 0,
+          created: w.now - 40 * DAY,
+        },
+        state: { sent: 212, failed: 1, last_sent: w.now - 9 * MIN },
       },
-      state: { sent: 212, failed: 1, last_sent: w.now - 9 * MIN },
-    },
-    {
-      channel: {
-        id: 'ch-2',
-        login: 'ji01',
-        kind: 'webhook',
-        name: '指挥平台',
-        priority: 'critical',
-        quiet_from: 1320,
-        quiet_until: 420,
-        created: w.now - 9 * DAY,
+      {
+        channel: {
+          id: 'ch-2',
+          login: 'ji01',
+          kind: 'webhook',
+          name: '指挥平台',
+          priority: 'critical',
+          quiet_from: 1320,
+          quiet_until: 420,
+          created: w.now - 9 * DAY,
+        },
+        state: { sent: 31, failed: 4, last_sent: w.now - 3 * HOUR, last_error: 'connection refused' },
       },
-      state: { sent: 31, failed: 4, last_sent: w.now - 3 * HOUR, last_error: 'connection refused' },
-    },
-  ],
-})
+    ],
+  })
 const deliveries = (w) => ({
   items: [
     {
       delivery: {
         id: 'd1',
         channel: 'ch-1',
+        login: 'ji01',
         kind: 'sms',
         subject: 'Alarm/jiangsu-a-000131',
         stage: 'sent',
@@ -437,6 +439,7 @@ const deliveries = (w) => ({
       delivery: {
         id: 'd2',
         channel: 'ch-2',
+        login: 'ji01',
         kind: 'webhook',
         subject: 'Alarm/jiangsu-a-000131',
         stage: 'failed',
@@ -452,6 +455,7 @@ const deliveries = (w) => ({
       delivery: {
         id: 'd3',
         channel: 'ch-1',
+        login: 'ji01',
         kind: 'sms',
         subject: 'Warning/jiangsu-w-000021',
         stage: 'held',
@@ -524,7 +528,7 @@ export function opsAnswer(w, route, q) {
   if (part[1] === 'models') return model(w, part[2])
   if (route === '/alarms/statistics') return statistics(w)
   if (route === '/alarms/statistics/series') return trend(w)
-  if (route === '/channels') return channels(w)
+  if (route === '/channels') return channelsOf(w)
   if (route === '/deliveries') return deliveries(w)
   if (route === '/replay') return replay(w, Number(q.get('from')), Number(q.get('to')))
   if (part[1] === 'metrics' && part[3] === 'limits')
@@ -557,6 +561,14 @@ export function opsAnswer(w, route, q) {
   return undefined
 }
 
+/** Deletes what can be deleted; whether there was such a thing. */
+export function opsDelete(w, part) {
+  const list = channelsOf(w).items
+  const at = list.findIndex((c) => part[1] === 'channels' && c.channel.id === part[2])
+  if (at >= 0) list.splice(at, 1)
+  return at >= 0
+}
+
 /** The answer to a question that changes nothing. */
 export function opsQuestion(w, part, sent) {
   if (part[1] === 'rules' && part[2] === 'check')
@@ -567,6 +579,15 @@ export function opsQuestion(w, part, sent) {
     return /weight: x/.test(sent.document)
       ? { ok: false, problems: [{ line: 6, reason: 'weight: not a number' }] }
       : { ok: true, version: 'DUST-RISK-1.2', problems: [] }
+  if (part[1] === 'channels' && !part[2]) {
+    const list = channelsOf(w).items
+    const { address: _, subscription: __, ...kept } = sent
+    const old = list.find((c) => c.channel.id === sent.id)
+    if (old) old.channel = { ...kept, created: old.channel.created }
+    else list.push({ channel: { ...kept, id: `ch-${list.length + 1}`, created: w.now }, state: { sent: 0, failed: 0 } })
+    return old ?? list.at(-1)
+  }
+  if (part[1] === 'channels' && part[3] === 'test') return { ok: true, took_ms: 214 }
   if (part[4] === 'proposal')
     return {
       metric: part[2],
