@@ -4296,20 +4296,23 @@ func (x *Channel) GetCreated() int64 {
 // Delivery is one call of one user through one channel, and what became of it.
 type Delivery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`           // subject/escalation/calls/channel: one call is delivered once
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`           // subject/escalation/calls/deadline/channel: one call is delivered once
 	Subject       string                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"` // "Alarm/…", "Warning/…"
 	Enterprise    string                 `protobuf:"bytes,3,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
 	Login         string                 `protobuf:"bytes,4,opt,name=login,proto3" json:"login,omitempty"`
 	Channel       string                 `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
 	Kind          string                 `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
 	Priority      string                 `protobuf:"bytes,7,opt,name=priority,proto3" json:"priority,omitempty"`
-	State         string                 `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
-	Attempts      int32                  `protobuf:"varint,9,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Stage         string                 `protobuf:"bytes,8,opt,name=stage,proto3" json:"stage,omitempty"`
+	Tries         int32                  `protobuf:"varint,9,opt,name=tries,proto3" json:"tries,omitempty"`
 	Error         string                 `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
-	Time          int64                  `protobuf:"varint,11,opt,name=time,proto3" json:"time,omitempty"`
+	At            int64                  `protobuf:"varint,11,opt,name=at,proto3" json:"at,omitempty"`
 	Next          int64                  `protobuf:"varint,12,opt,name=next,proto3" json:"next,omitempty"`
 	Sent          int64                  `protobuf:"varint,13,opt,name=sent,proto3" json:"sent,omitempty"`
 	Escalation    int32                  `protobuf:"varint,14,opt,name=escalation,proto3" json:"escalation,omitempty"`
+	Template      string                 `protobuf:"bytes,15,opt,name=template,proto3" json:"template,omitempty"`
+	Title         string                 `protobuf:"bytes,16,opt,name=title,proto3" json:"title,omitempty"`
+	Text          string                 `protobuf:"bytes,17,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4393,16 +4396,16 @@ func (x *Delivery) GetPriority() string {
 	return ""
 }
 
-func (x *Delivery) GetState() string {
+func (x *Delivery) GetStage() string {
 	if x != nil {
-		return x.State
+		return x.Stage
 	}
 	return ""
 }
 
-func (x *Delivery) GetAttempts() int32 {
+func (x *Delivery) GetTries() int32 {
 	if x != nil {
-		return x.Attempts
+		return x.Tries
 	}
 	return 0
 }
@@ -4414,9 +4417,9 @@ func (x *Delivery) GetError() string {
 	return ""
 }
 
-func (x *Delivery) GetTime() int64 {
+func (x *Delivery) GetAt() int64 {
 	if x != nil {
-		return x.Time
+		return x.At
 	}
 	return 0
 }
@@ -4440,6 +4443,27 @@ func (x *Delivery) GetEscalation() int32 {
 		return x.Escalation
 	}
 	return 0
+}
+
+func (x *Delivery) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
+}
+
+func (x *Delivery) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Delivery) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
 }
 
 // CodeTable is a code table that replaces or extends a shipped one.
@@ -5695,7 +5719,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\acreated\x18\n" +
 	" \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f建立时间\x1a\x02msR\acreated:/\xca\xf3\x18+\n" +
-	"\f通知渠道\x10\a\"\x02id*\x05login2\x0eF1.2 F2.3 F3.3\"\xa9\x06\n" +
+	"\f通知渠道\x10\a\"\x02id*\x05login2\x0eF1.2 F2.3 F3.3\"\xa7\b\n" +
 	"\bDelivery\x12.\n" +
 	"\x02id\x18\x01 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
 	"\x06编号\x12\x10required,max=200R\x02id\x127\n" +
@@ -5713,15 +5737,15 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06渠道\x12\brequired:\fchannel_kindR\x04kind\x12;\n" +
 	"\bpriority\x18\a \x01(\tB\x1f\xd2\xf3\x18\x1b\n" +
 	"\t优先级:\x0ealarm_priorityR\bpriority\x12<\n" +
-	"\x05state\x18\b \x01(\tB&\xd2\xf3\x18\"\n" +
-	"\x06状态\x12\brequired:\x0edelivery_stateR\x05state\x12.\n" +
-	"\battempts\x18\t \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
-	"\f尝试次数R\battempts\x121\n" +
+	"\x05stage\x18\b \x01(\tB&\xd2\xf3\x18\"\n" +
+	"\x06状态\x12\brequired:\x0edelivery_stateR\x05stage\x12(\n" +
+	"\x05tries\x18\t \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f尝试次数R\x05tries\x121\n" +
 	"\x05error\x18\n" +
 	" \x01(\tB\x1b\xd2\xf3\x18\x17\n" +
-	"\f失败原因\x12\amax=500R\x05error\x124\n" +
-	"\x04time\x18\v \x01(\x03B \xd2\xf3\x18\x1c\n" +
-	"\f提出时间\x12\brequired\x1a\x02msR\x04time\x12*\n" +
+	"\f失败原因\x12\amax=500R\x05error\x120\n" +
+	"\x02at\x18\v \x01(\x03B \xd2\xf3\x18\x1c\n" +
+	"\f提出时间\x12\brequired\x1a\x02msR\x02at\x12*\n" +
 	"\x04next\x18\f \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f下次尝试\x1a\x02msR\x04next\x12*\n" +
 	"\x04sent\x18\r \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
@@ -5729,10 +5753,17 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"escalation\x18\x0e \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
 	"\f升级层级R\n" +
-	"escalation:F\xca\xf3\x18B\n" +
-	"\f通知记录\x10\a\"\x02id*\x04time*\n" +
-	"login,time*\n" +
-	"state,time2\x0eF1.2 F2.3 F3.3\"\xf0\x01\n" +
+	"escalation\x12\x85\x01\n" +
+	"\btemplate\x18\x0f \x01(\tBi\xd2\xf3\x18e\n" +
+	"\x06模板\x12[required,oneof=alarm_raised alarm_reminder alarm_escalation warning_raised warning_reminderR\btemplate\x124\n" +
+	"\x05title\x18\x10 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06标题\x12\x10required,max=200R\x05title\x12*\n" +
+	"\x04text\x18\x11 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
+	"\x06内容\x12\bmax=1000R\x04text:d\xca\xf3\x18`\n" +
+	"\f通知记录\x10\a\"\x02id*\x02at*\blogin,at*\n" +
+	"stage,next*\n" +
+	"subject,at*\n" +
+	"channel,at2\x18F1.2 F2.2 F2.3 F3.3 F3.4\"\xf0\x01\n" +
 	"\tCodeTable\x124\n" +
 	"\x04name\x18\x01 \x01(\tB \xd2\xf3\x18\x1c\n" +
 	"\t代码表\x12\x0frequired,max=50R\x04name\x127\n" +

@@ -20,7 +20,7 @@ import (
 const FutureMs = 5 * 60 * 1000
 
 // future names the time fields that look ahead by their nature.
-var future = map[string]bool{"due": true, "stage_due": true, "expires": true, "end": true, "escalate_due": true, "remind_due": true, "from": true, "until": true}
+var future = map[string]bool{"due": true, "stage_due": true, "expires": true, "end": true, "escalate_due": true, "remind_due": true, "from": true, "until": true, "next": true}
 
 var judge = sync.OnceValue(newJudge)
 

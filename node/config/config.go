@@ -41,6 +41,7 @@ type Config struct {
 	Portal      Portal    `koanf:"portal"`
 	Doors       Doors     `koanf:"doors"`
 	Model       Service   `koanf:"model"`
+	Notify      Notify    `koanf:"notify"`
 	Log         Log       `koanf:"log"`
 }
 
@@ -165,7 +166,11 @@ func Defaults() Config {
 		Portal: Portal{SecondFactor: "optional"},
 		Doors:  Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
 		Model:  Service{Rate: 100, Burst: 1000, Concurrent: 4, Batch: 1000, ReplayDays: 31, Plants: 100000},
-		Log:    Log{Level: "info", Format: "text"},
+		Notify: Notify{
+			Language: "zh", Queue: 10_000, Workers: 8, Attempts: 8, Backoff: 10 * time.Second, BackoffMost: time.Hour, Timeout: 15 * time.Second,
+			SMTP: SMTP{TLS: "starttls"},
+		},
+		Log: Log{Level: "info", Format: "text"},
 	}
 }
 

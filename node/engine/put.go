@@ -14,11 +14,11 @@ import (
 var writable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Metric": true, "Camera": true,
 	"CleaningPlan": true, "CleaningRecord": true, "SpotCheck": true, "SpotCheckAnswer": true, "Attachment": true, "Credential": true,
-	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Org": true, "ApiKey": true, "Shelf": true, "CombinedRule": true, "ModelUse": true,
+	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Org": true, "ApiKey": true, "Shelf": true, "CombinedRule": true, "ModelUse": true, "Channel": true, "Delivery": true,
 }
 
-// ofSite are the types that only the site itself writes.
-var ofSite = map[string]bool{"Site": true, "ModelUse": true}
+// ofSite are the types that only the site itself writes: what it says of itself, and what became of its calls.
+var ofSite = map[string]bool{"Site": true, "ModelUse": true, "Delivery": true}
 
 // put writes records: all, or none and every reason why.
 func (e *Engine) put(actor string, put *schema.Put) {
@@ -131,6 +131,10 @@ func (e *Engine) own(subject string, rec schema.Record) {
 		e.checkShelf(subject, r)
 	case *schema.CombinedRule:
 		e.checkCombined(subject, r)
+	case *schema.Channel:
+		if !e.users[r.GetLogin()] {
+			e.refuse(subject, "login", "reference", r.GetLogin(), "an existing User")
+		}
 	case *schema.CleaningRecord:
 		e.named(subject, r.GetId(), r.GetEnterprise())
 	case *schema.CleaningPlan:
@@ -319,7 +323,7 @@ func (p *plant) children(typ, key string) string {
 // deletable are the types that may be deleted. A metric is disabled instead: its readings stay.
 var deletable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Camera": true, "CleaningPlan": true,
-	"User": true, "Session": true, "Credential": true, "CombinedRule": true, "Org": true, "ApiKey": true,
+	"User": true, "Session": true, "Credential": true, "CombinedRule": true, "Org": true, "ApiKey": true, "Channel": true,
 }
 
 func (e *Engine) checkDelete(c *schema.Change) {
