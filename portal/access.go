@@ -116,6 +116,13 @@ var accesses = []Access{
 	{ID: "limits-write", Method: http.MethodPost, Path: "/api/v1/metrics/{code}/limits", Tag: "limits", Summary: "Change alarm limits: all may tighten, a regulator may relax", Portals: both, Roles: slices.Concat(overseers, managers), scope: recordScope("Metric", "code")},
 	{ID: "limits-proposal", Method: http.MethodPost, Path: "/api/v1/metrics/{code}/limits/proposal", Tag: "limits", Summary: "Propose alarm limits from the metric's history; nothing is changed", Portals: both, Roles: slices.Concat(overseers, managers), scope: recordScope("Metric", "code")},
 
+	{ID: "channels", Method: http.MethodGet, Path: "/api/v1/channels", Tag: "notifications", Summary: "One's own notification channels", Portals: both, Roles: everybody, Filters: true},
+	{ID: "channel-write", Method: http.MethodPost, Path: "/api/v1/channels", Tag: "notifications", Summary: "Add or change a notification channel of one's own", Portals: both, Roles: everybody, Filters: true},
+	{ID: "channel-delete", Method: http.MethodDelete, Path: "/api/v1/channels/{id}", Tag: "notifications", Summary: "Delete a notification channel of one's own", Portals: both, Roles: everybody, scope: ownChannelScope},
+	{ID: "channel-test", Method: http.MethodPost, Path: "/api/v1/channels/{id}/test", Tag: "notifications", Summary: "Send a test message through a channel of one's own", Portals: both, Roles: everybody, scope: ownChannelScope},
+	{ID: "push-key", Method: http.MethodGet, Path: "/api/v1/push-key", Tag: "notifications", Summary: "The key browsers subscribe with", Portals: both, Roles: everybody},
+	{ID: "deliveries", Method: http.MethodGet, Path: "/api/v1/deliveries", Tag: "notifications", Summary: "Who was called by which channel and what became of it, newest first", Portals: both, Roles: everybody, Filters: true},
+
 	{ID: "spot-checks", Method: http.MethodGet, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Spot checks, newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "spot-check-issue", Method: http.MethodPost, Path: "/api/v1/spot-checks", Tag: "spot checks", Summary: "Send a spot check to a plant", Portals: onlyR, Roles: regulators, Filters: true},
 	{ID: "spot-check-draw", Method: http.MethodPost, Path: "/api/v1/spot-checks/draw", Tag: "spot checks", Summary: "Draw plants and inspectors at random, by a seed that is kept, and send each plant a spot check", Portals: onlyR, Roles: regulators, Filters: true},

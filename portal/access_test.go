@@ -52,7 +52,8 @@ func TestEveryRouteHasAnAccess(t *testing.T) {
 func route(a Access, plant string) string {
 	id := map[string]string{
 		"alarm": "AL-" + plant, "alarm-action": "AL-" + plant, "warning": "W-" + plant, "warning-action": "W-" + plant, "spot-check": "S-" + plant, "spot-check-action": "S-" + plant,
-		"spot-check-answer": "S-" + plant, "shelf": plant + "-H", "shelf-action": plant + "-H", "session-revoke": "gone", "rule-delete": plant + "-C", "attachment": strings.Repeat("ab", 26) + plant,
+		"spot-check-answer": "S-" + plant, "shelf": plant + "-H", "shelf-action": plant + "-H", "session-revoke": "gone", "rule-delete": plant + "-C", "channel-delete": "N-" + plant, "channel-test": "N-" + plant,
+		"attachment": strings.Repeat("ab", 26) + plant,
 	}[a.ID]
 	code := plant
 	switch a.ID {

@@ -279,6 +279,7 @@ func (d *door) routes() {
 	d.alarmRoutes()
 	d.shelfRoutes()
 	d.ruleRoutes()
+	d.channelRoutes()
 	d.limitRoutes()
 	d.spotCheckRoutes()
 	d.cleaningRoutes()

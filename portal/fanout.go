@@ -150,7 +150,7 @@ func (f *fanout) add(out map[topic][]byte, r store.Row) {
 	if r.Type == "Metric" {
 		f.metrics.Add(1)
 	}
-	if local(r.Type) {
+	if local(r.Type) && r.Type != "Delivery" {
 		return
 	}
 	var event []byte
@@ -195,6 +195,8 @@ func (f *fanout) concerned(r store.Row) (topics []topic, everywhere bool) {
 		if err == nil {
 			plant = enterpriseOf(row.Record)
 		}
+	} else if d, ok := r.Record.(*schema.Delivery); ok && !f.s.worksAt(d.GetLogin(), plant) {
+		topics = make([]topic, 0, topicsOfARow) // a plant does not hear which regulators are called
 	} else if !ofPlants(r.Type) {
 		return nil, true
 	} else {

@@ -77,6 +77,8 @@ type Options struct {
 	Service *model.Service
 	// Verify checks the signature of a ledger checkpoint; nil means that none can be checked.
 	Verify func(*schema.Checkpoint) error
+	// Notifier checks and tests notification channels; nil means that there are none but the portal.
+	Notifier Notifier
 	// Assets holds the built front end: regulator.html, enterprise.html, assets/. nil or empty: a page says how to build it.
 	Assets fs.FS
 	// FirstChange makes people change a password that an administrator gave them before anything else is open to them.
@@ -124,6 +126,7 @@ type Server struct {
 	log       *slog.Logger
 	world     *world
 	throttle  *throttle
+	tests     *paced        // of channels
 	hashing   chan struct{} // slots for slow password hashes
 	verify    chan struct{} // one ledger verification at a time
 	scan      int           // rows a list looks at for one answer
@@ -158,7 +161,7 @@ func New(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1), scan: maxScan,
+		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: &paced{last: map[string]time.Time{}}, hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1), scan: maxScan,
 		streams: newStreams(m), overviews: newOverviewCache(), doors: map[Portal]*door{},
 	}
 	s.fanout = newFanout(s)

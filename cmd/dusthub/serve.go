@@ -21,6 +21,7 @@ import (
 	"dusthub/node/config"
 	"dusthub/node/ingest"
 	"dusthub/node/model"
+	"dusthub/node/notify"
 	"dusthub/portal"
 	"dusthub/portal/web"
 	"dusthub/schema"
@@ -129,11 +130,15 @@ func newSite(ctx context.Context, n *node.Node) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
+	calls, err := s.notifier()
+	if err != nil {
+		return nil, err
+	}
 	for _, open := range []func() error{
 		func() error { return s.ops(ctx) },
 		func() error { return s.doors(ctx, intake) },
 		func() error { return s.grpc(ctx, intake, links, service) },
-		func() error { return s.portals(ctx, links, service) },
+		func() error { return s.portals(ctx, links, service, calls) },
 	} {
 		if err := open(); err != nil {
 			return nil, err
@@ -303,11 +308,23 @@ func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Fe
 	return nil
 }
 
-func (s *site) portals(ctx context.Context, links *federation.Federation, service *model.Service) error {
+// notifier calls people when an alarm or a warning needs them.
+func (s *site) notifier() (*notify.Notifier, error) {
+	cfg := s.node.Config()
+	n, err := notify.New(notify.Options{
+		Site: s.node, ID: cfg.Site.ID, Config: cfg.Notify, Keys: s.node.Keys(), KeysDir: cfg.KeysDir, Logger: s.log, Registerer: s.node.Metrics(),
+	})
+	if err == nil {
+		s.add("notifications", n.Run)
+	}
+	return n, err
+}
+
+func (s *site) portals(ctx context.Context, links *federation.Federation, service *model.Service, calls *notify.Notifier) error {
 	n, cfg := s.node, s.node.Config()
 	opt := portal.Options{
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
-		Backend: n, Keys: n.Keys(), Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed,
+		Backend: n, Keys: n.Keys(), Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed, Notifier: calls,
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
 		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
