@@ -101,8 +101,7 @@ func judged(status int) error {
 }
 
 // drain reads an answer, so that the connection can be used again.
-func drain(r io.ReadCloser) []byte {
-	defer r.Close()
+func drain(r io.Reader) []byte {
 	b, err := io.ReadAll(io.LimitReader(r, maxAnswer))
 	if err != nil {
 		return nil // an answer that breaks off tells nothing

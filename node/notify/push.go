@@ -71,7 +71,7 @@ func makeVAPID(dir, path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // its other name stays
 	err = errors.Join(pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der}), f.Sync(), f.Close())
 	if err != nil {
 		return err
@@ -145,6 +145,7 @@ func (p *push) send(ctx context.Context, address []byte, m message) error {
 	if err != nil {
 		return fmt.Errorf("push service: %w", bare(err))
 	}
+	defer res.Body.Close()
 	drain(res.Body)
 	if res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusGone {
 		return fmt.Errorf("%w: %w", ErrPermanent, errGone)

@@ -59,6 +59,7 @@ func (s *sms) send(ctx context.Context, address []byte, m message) error {
 	if err != nil {
 		return fmt.Errorf("SMS gateway: %w", bare(err))
 	}
+	defer res.Body.Close()
 	answer := drain(res.Body)
 	if err := judged(res.StatusCode); err != nil || s.cfg.OKField == "" {
 		return err

@@ -52,6 +52,7 @@ func (w *webhook) send(ctx context.Context, address []byte, m message) error {
 	if err != nil {
 		return fmt.Errorf("post: %w", bare(err))
 	}
+	defer res.Body.Close()
 	drain(res.Body)
 	return judged(res.StatusCode)
 }
