@@ -323,7 +323,7 @@ func (p *plant) children(typ, key string) string {
 // deletable are the types that may be deleted. A metric is disabled instead: its readings stay.
 var deletable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Camera": true, "CleaningPlan": true,
-	"User": true, "Session": true, "Credential": true, "CombinedRule": true, "Org": true, "ApiKey": true, "Channel": true,
+	"User": true, "Session": true, "Credential": true, "CombinedRule": true, "Org": true, "ApiKey": true, "Channel": true, "Delivery": true,
 }
 
 func (e *Engine) checkDelete(c *schema.Change) {

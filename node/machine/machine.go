@@ -171,31 +171,6 @@ func (t *turn) run(bad error) error {
 	return err
 }
 
-// rewrites refuses a command that would write over an entry of the audit (GB/T 22239-2019 8.1.4.3: an audit cannot be
-// changed by anybody). Whether an entry is there only the rows know: the refusal is remembered until the next checkpoint.
-func (t *turn) rewrites(put *schema.Put) bool {
-	const wanted = "a new entry: the audit is never written over"
-	if t.replay {
-		if key := t.memory.owner(t.index, 0); key != "" {
-			t.refuse("append_only", key, wanted)
-			return true
-		}
-		return false
-	}
-	for _, c := range put.GetChanges() {
-		entry := &schema.AuditEntry{}
-		if c.GetType() != "AuditEntry" || c.GetDeleted() || proto.Unmarshal(c.GetRecord(), entry) != nil {
-			continue // the engine says what is wrong with the others
-		}
-		if _, ok, err := t.batch.Get("AuditEntry", entry.GetId()); ok || err != nil {
-			t.memory.disown(t.index, 0, "AuditEntry/"+entry.GetId())
-			t.refuse("append_only", entry.GetId(), wanted)
-			return true
-		}
-	}
-	return false
-}
-
 // takeTime tells the engine the time of a command that is not its own.
 func (t *turn) takeTime() { t.engine.Apply(&schema.Command{Time: t.now}) }
 

@@ -1,0 +1,92 @@
+package machine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"dusthub/schema"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"google.golang.org/protobuf/proto"
+)
+
+// What became of a delivery is never taken back, whoever says so late; and a replay refuses what was refused.
+func TestADeliveryNeverGoesBack(t *testing.T) {
+	of := func(stage string, tries int32) *schema.Delivery {
+		return &schema.Delivery{
+			Id: "Alarm/A/0/1/ff/c", Subject: "Alarm/A", Login: "li", Channel: "c", Kind: "webhook", Stage: stage, Tries: tries, At: start, Template: "alarm_raised", Title: "T", Next: start + int64(tries),
+		}
+	}
+	for _, c := range []struct {
+		from  string
+		tries int32
+		to    string
+		then  int32
+		taken bool
+	}{
+		{"queued", 0, "sent", 1, true}, {"queued", 0, "failed", 1, true}, {"queued", 0, "held", 0, true}, {"queued", 0, "given_up", 0, true}, {"queued", 0, "queued", 0, true}, {"queued", 0, "queued", 1, false},
+		{"held", 0, "sent", 1, true}, {"held", 0, "given_up", 0, true}, {"held", 0, "queued", 0, false},
+		{"failed", 1, "failed", 2, true}, {"failed", 1, "held", 1, true}, {"failed", 1, "sent", 2, true}, {"failed", 8, "given_up", 8, true}, {"failed", 2, "failed", 1, false}, {"failed", 1, "held", 0, false}, {"failed", 1, "queued", 1, false},
+		{"sent", 1, "queued", 0, false}, {"sent", 1, "queued", 2, false}, {"sent", 1, "failed", 2, false}, {"sent", 1, "held", 1, false}, {"sent", 1, "given_up", 2, false}, {"sent", 1, "sent", 1, true}, {"sent", 1, "sent", 2, false},
+		{"given_up", 8, "queued", 8, false}, {"given_up", 8, "failed", 9, false}, {"given_up", 8, "sent", 8, true}, {"given_up", 8, "sent", 7, false},
+	} {
+		t.Run(fmt.Sprintf("%s after %d to %s after %d", c.from, c.tries, c.to, c.then), func(t *testing.T) {
+			s, _ := pair(t, child)
+			put := func(d *schema.Delivery) *schema.Result {
+				cmd := putAll(t, "", d)
+				cmd.Actor = "site"
+				return s.at(t, start, cmd)
+			}
+			if res := put(of(c.from, c.tries)); schema.Refuses(res.GetViolations()) {
+				t.Fatal(res.GetViolations())
+			}
+			want := of(c.from, c.tries)
+			if c.taken {
+				want = of(c.to, c.then)
+			}
+			if res := put(of(c.to, c.then)); schema.Refuses(res.GetViolations()) == c.taken {
+				t.Errorf("%v", res.GetViolations())
+			}
+			row, _, err := s.store.Get("Delivery", want.GetId())
+			if err != nil || !proto.Equal(row.Record, want) {
+				t.Errorf("%v %v", row.Record, err)
+			}
+			remove := &schema.Command{Actor: "site", Body: &schema.Command_Put{Put: &schema.Put{Changes: []*schema.Change{{Type: "Delivery", Key: want.GetId(), Deleted: true}}}}}
+			finished := want.GetStage() == "sent" || want.GetStage() == "given_up"
+			if res := s.at(t, start, remove); schema.Refuses(res.GetViolations()) == finished {
+				t.Errorf("deletion of a %s one: %v", want.GetStage(), res.GetViolations())
+			}
+		})
+	}
+}
+
+// A replay refuses what was refused, although the rows have moved on.
+func TestRefusedDeliveriesStayRefusedInAReplay(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	whole := openSite(t, vfs.NewMem())
+	defer whole.store.Close()
+	stages := []string{"queued", "held", "failed", "sent", "given_up"}
+	var log [][]byte
+	refused := 0
+	for i := range 300 {
+		d := &schema.Delivery{
+			Id: fmt.Sprint("Alarm/A/0/1/ff/", r.IntN(20)), Subject: "Alarm/A", Login: "li", Channel: "c", Kind: "webhook", Stage: stages[r.IntN(len(stages))], Tries: r.Int32N(4), At: start,
+			Template: "alarm_raised", Title: "T",
+		}
+		cmd := putAll(t, "", d)
+		cmd.Actor, cmd.Time = "site", start+int64(i)
+		raw, err := schema.Marshal(cmd)
+		must(t, err)
+		log = append(log, raw)
+		if schema.Refuses(whole.propose(t, cmd).GetViolations()) {
+			refused++
+		}
+	}
+	if refused < 20 || refused > 280 {
+		t.Fatalf("%d of %d refused: the test tests nothing", refused, len(log))
+	}
+	if got, want := crashing(t, log, 7), whole.picture(t); got != want {
+		t.Errorf("after crashes\n%s\nwanted\n%s", got, want)
+	}
+}
