@@ -210,6 +210,7 @@ func (n *Notifier) start(ctx context.Context) func() {
 	var wg sync.WaitGroup
 	wg.Go(func() { n.watch(ctx) })
 	wg.Go(func() { n.dispatch(ctx) })
+	wg.Go(func() { n.forgetting(ctx) })
 	return func() { cancel(); wg.Wait() }
 }
 
@@ -239,28 +240,33 @@ func (n *Notifier) watch(ctx context.Context) {
 
 // put writes records of the site's own in one command, while this replica leads.
 func (n *Notifier) put(ctx context.Context, records ...schema.Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	if !n.opt.Site.IsLeader() {
-		return errNotLeading
-	}
-	put := &schema.Put{}
+	changes := make([]*schema.Change, 0, len(records))
 	for _, r := range records {
 		raw, err := schema.Marshal(r)
 		if err != nil {
 			return err
 		}
-		put.Changes = append(put.Changes, &schema.Change{Type: schema.TypeOf(r), Record: raw})
+		changes = append(changes, &schema.Change{Type: schema.TypeOf(r), Record: raw})
+	}
+	return n.change(ctx, changes)
+}
+
+// change proposes changes as the site, while this replica leads. Errors: errNotLeading, errRefused.
+func (n *Notifier) change(ctx context.Context, changes []*schema.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if !n.opt.Site.IsLeader() {
+		return errNotLeading
 	}
 	ctx, cancel := context.WithTimeout(ctx, putWithin)
 	defer cancel()
-	res, err := n.opt.Site.Propose(ctx, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: put}})
+	res, err := n.opt.Site.Propose(ctx, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: &schema.Put{Changes: changes}}})
 	if err != nil {
 		return err
 	}
 	if schema.Refuses(res.GetViolations()) {
-		return fmt.Errorf("refused: %v", res.GetViolations())
+		return fmt.Errorf("%w: %v", errRefused, res.GetViolations())
 	}
 	return nil
 }
@@ -270,4 +276,7 @@ const (
 	putWithin = 10 * time.Second
 )
 
-var errNotLeading = errors.New("this replica does not lead")
+var (
+	errNotLeading = errors.New("this replica does not lead")
+	errRefused    = errors.New("refused")
+)

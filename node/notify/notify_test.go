@@ -73,7 +73,9 @@ func (s *shared) Propose(_ context.Context, cmd *schema.Command) (*schema.Result
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cut != nil {
-		if err := s.cut(cmd); err != nil {
+		if err := s.cut(cmd); errors.Is(err, errRefused) {
+			return &schema.Result{Violations: []*schema.Violation{{Record: "Command", Rule: "life_cycle"}}}, nil
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -85,6 +87,12 @@ func (s *shared) Propose(_ context.Context, cmd *schema.Command) (*schema.Result
 		}
 	}
 	for _, c := range cmd.GetPut().GetChanges() {
+		if c.GetDeleted() {
+			if _, err := b.Own(store.Change{Type: c.GetType(), Key: c.GetKey(), Deleted: true, Actor: cmd.GetActor()}); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		rec, err := schema.Decode(c.GetType(), c.GetRecord())
 		if err != nil {
 			return nil, err

@@ -125,6 +125,9 @@ func (n *Notifier) deliver(ctx context.Context, id string) {
 		return // the attempt was cut off: the next leader makes it
 	}
 	if !n.keep(ctx, d, records) {
+		if row, ok, err := n.opt.Site.Store().Get("Delivery", id); err == nil && ok && !slices.Contains(unfinished, row.Record.(*schema.Delivery).GetStage()) {
+			n.waiting.Add(-1) // another leader finished it
+		}
 		return
 	}
 	n.metrics.done(d, time.Since(begun))
@@ -134,7 +137,8 @@ func (n *Notifier) deliver(ctx context.Context, id string) {
 }
 
 // keep writes what became of an attempt, and tries until it is written or this replica no longer leads: sending again because
-// the site is slow to write would call people twice. What was sent is kept even while this replica is being stopped.
+// the site is slow to write would call people twice. What was sent is kept even while this replica is being stopped. A refusal
+// is final: the delivery went further meanwhile, by another leader's word.
 func (n *Notifier) keep(ctx context.Context, d *schema.Delivery, records []schema.Record) bool {
 	for {
 		err := n.put(context.WithoutCancel(ctx), records...)
@@ -142,7 +146,11 @@ func (n *Notifier) keep(ctx context.Context, d *schema.Delivery, records []schem
 			return true
 		}
 		n.log.Warn("what became of a delivery was not kept", "delivery", d.GetId(), "stage", d.GetStage(), "err", err)
-		if !n.opt.Site.IsLeader() {
+		if errors.Is(err, errRefused) && len(records) > 1 {
+			records = records[:1] // the delivery counts even when its channel may not be changed
+			continue
+		}
+		if errors.Is(err, errRefused) || !n.opt.Site.IsLeader() {
 			return false
 		}
 		select {
