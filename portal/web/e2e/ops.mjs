@@ -468,37 +468,69 @@ const deliveries = (w) => ({
   ],
 })
 
-function replay(w, from, to) {
+/** The own plant's interval as it was; judged again, it is orange where it was red. */
+function replay(w, from, to, again) {
   const at = (i) => from + ((to - from) * i) / 120
+  const own = w.alarms.filter((v) => v.alarm.enterprise === w.own).map((v) => v.alarm)
+  const alarms = own.slice(0, 2).flatMap((a, i) => [
+    {
+      time: at(70 + i * 20),
+      record: { ...a, onset: at(70 + i * 20), stage: 'raised', condition: 'active', steps: [] },
+    },
+    { time: at(96 + i * 15), record: { ...a, onset: at(70 + i * 20), stage: 'acknowledged', condition: 'active' } },
+  ])
+  const risk = [0, 40, 85, 100].map((i, n) => ({
+    time: at(i),
+    record: {
+      enterprise: w.own,
+      time: at(i),
+      model: 'DUST-RISK-1.0',
+      level: ['blue', 'yellow', 'orange', again ? 'orange' : 'red'][n],
+      index_milli: [29_000, 41_000, 58_000, 78_420][n],
+    },
+  }))
   return {
     enterprise: w.own,
     from,
     to,
-    model: 'DUST-RISK-1.0',
-    samples: w.metrics
-      .filter((m) => m.signal === 'AI')
-      .slice(0, 4)
-      .map((m) => ({
-        metric: `${m.collector}${m.kind}01`,
-        points: Array.from({ length: 121 }, (_, i) => [
-          at(i),
-          m.value * (0.8 + 0.1 * Math.sin(i / 9) + (i > 80 ? (i - 80) / 200 : 0)),
-          0,
-        ]),
-      })),
-    alarms: w.alarms
-      .filter((v) => v.alarm.enterprise === w.own)
-      .slice(0, 2)
-      .map((v, i) => ({ ...v.alarm, onset: at(70 + i * 20) })),
-    risk: [0, 40, 85, 100].map((i, n) => ({
-      enterprise: w.own,
-      time: at(i),
-      level: ['blue', 'yellow', 'orange', 'red'][n],
-      index_milli: [29_000, 41_000, 58_000, 78_420][n],
+    model: again || 'DUST-RISK-1.0',
+    step_ms: to - from > 7_200_000 ? Math.round((to - from) / 3600) : 0,
+    samples: w.metrics.slice(0, 12).map((m) => ({
+      metric: `${m.collector}${m.kind}01`,
+      points: Array.from({ length: 121 }, (_, i) => [
+        at(i),
+        m.signal === 'DI'
+          ? Number(i > 80 && m.value)
+          : m.value * (0.8 + 0.1 * Math.sin(i / 9) + (i > 80 ? (i - 80) / 200 : 0)),
+        0,
+      ]).filter((_, i) => i < 50 || i > 58),
     })),
+    alarms,
+    risk,
+    warnings: [],
+    models: ['DUST-RISK-1.0'],
+    open: own.slice(2, 3).map((a) => ({ ...a, onset: from - HOUR, stage: 'disposed' })),
+    level: 'blue',
     actions: [
-      { time: at(95), actor: '陈安全', action: 'acknowledge', subject: 'Alarm/jiangsu-a-000131', text: '已签收' },
+      { time: at(96), actor: 'm0001', action: 'acknowledge', record: `Alarm/${own[0].id}`, text: '' },
+      { time: at(110), actor: 'm0001', action: 'written', record: 'Metric/C002T0101' },
     ],
+    ...(again
+      ? {
+          start: from - DAY,
+          differences: [
+            {
+              what: 'risk',
+              time: at(100),
+              record: `RiskResult/${w.own}`,
+              field: 'level',
+              recorded: 'red',
+              judged: 'orange',
+            },
+            { what: 'warning', time: at(100), record: 'Warning/jiangsu-w-000021', recorded: 'red' },
+          ],
+        }
+      : {}),
   }
 }
 
@@ -579,6 +611,7 @@ export function opsQuestion(w, part, sent) {
     return /weight: x/.test(sent.document)
       ? { ok: false, problems: [{ line: 6, reason: 'weight: not a number' }] }
       : { ok: true, version: 'DUST-RISK-1.2', problems: [] }
+  if (part[1] === 'replay') return replay(w, sent.from, sent.to, sent.version || 'DUST-RISK-1.0')
   if (part[1] === 'channels' && !part[2]) {
     const list = channelsOf(w).items
     const { address: _, subscription: __, ...kept } = sent

@@ -17,6 +17,8 @@ const REGULATOR = {
   models: '/models',
   model: '/models/DUST-RISK-1.0',
   'model-edit': '/models/edit',
+  replay: `/replay?enterprise=${PLANT}`,
+  'replay-pick': '/replay',
   notify: '/notify',
   enterprises: '/enterprises',
   plant: `/enterprises/${PLANT}`,
@@ -42,6 +44,7 @@ const ENTERPRISE = {
   rules: '/rules',
   hazards: '/hazards',
   notify: '/notify',
+  replay: '/replay',
 }
 const only = process.argv[2] ?? ''
 const complaints = []

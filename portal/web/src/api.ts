@@ -715,3 +715,103 @@ export interface AlarmTrend {
   step: string
   points?: { at: number; count: number; high: number; flood: boolean }[]
 }
+
+/** A record as it stood from a time on. */
+export interface Version<T> {
+  time: number
+  record: T
+}
+
+/** One way in which an interval judged again is not what the record says. */
+export interface Difference {
+  what: 'alarm' | 'risk' | 'warning' | 'action' | 'more'
+  time: number
+  record?: string
+  field?: string
+  recorded?: string
+  judged?: string
+}
+
+/** An interval of a plant: as it was, or as judged again. */
+export interface Replayed {
+  enterprise: string
+  from: number
+  to: number
+  /** versions by which it was judged, with commas between */
+  model?: string
+  samples?: { metric: string; points?: [number, number, number][] | null }[] | null
+  /** readings are thinned to one in so long; 0: all are here */
+  step_ms?: number
+  alarms?: Version<Alarm>[] | null
+  risk?: Version<RiskResult>[] | null
+  warnings?: Version<Warning>[] | null
+  /** alarms that were open at the beginning */
+  open?: Alarm[] | null
+  /** at the beginning */
+  level?: Level | ''
+  actions?: { time: number; actor: string; record: string; action: string; text?: string }[] | null
+  start?: number
+  whole?: boolean
+  differences?: Difference[] | null
+}
+
+// ---- the risk model as a service ----
+
+export interface ModelResult {
+  model: string
+  level: Level
+  band: Level
+  floor?: string
+  index_milli: number
+  inherent_milli: number
+  dynamic_milli: number
+  management_milli: number
+  factors?: Factor[] | null
+}
+
+export interface WhatIf {
+  enterprise: string
+  before: ModelResult
+  after: ModelResult
+  changed?: { factor: string; name: string; before: number; after: number }[] | null
+}
+
+export type InputValue = number | string | boolean
+
+export interface Explanation {
+  enterprise: string
+  time?: number
+  level?: Level | ''
+  result: ModelResult
+  inputs?: { name: string; zh: string; value: InputValue; unit?: string; evidence?: string[] }[] | null
+  floors?: { code: string; level: Level; text: string; clause?: string; evidence?: string[] }[] | null
+  sentences?: string[] | null
+  lowers?: { factor: string; what: string; by: number; level: Level }[] | null
+}
+
+export interface ModelUse {
+  id: string
+  day: string
+  caller: string
+  operation: string
+  model: string
+  calls?: number
+  plants?: number
+  refused?: number
+  cpu_ms?: number
+}
+
+interface Both<T> {
+  running: T
+  draft: T
+}
+
+export interface BackTest {
+  plants: number
+  failed?: number
+  differ: number
+  changed?: { enterprise: string; name: string; running: Level | ''; draft: Level | ''; at: number }[] | null
+  warnings: Both<number>
+  levels: Both<LevelCounts>
+  models: Both<string>
+}

@@ -36,6 +36,7 @@ export const router = createRouter({
       props: true,
       meta: { nav: 'warnings' },
     },
+    { path: '/replay', component: () => import('../replay/Replay.vue'), meta: { nav: 'enterprises' } },
     { path: '/notify', component: () => import('../notify/Notify.vue'), meta: { nav: 'federation' } },
     { path: '/federation', component: () => import('../federation/Federation.vue'), meta: { nav: 'federation' } },
     { path: '/:rest(.*)*', redirect: '/' },
