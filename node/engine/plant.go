@@ -72,7 +72,9 @@ type point struct {
 	// the combined rules compare it with. Between nearLo and nearHi it is not near a limit.
 	lo, hi, bandLo, bandHi, nearLo, nearHi float64
 	quiet                                  bool
+	moving                                 bool // of some rule the condition holds, or the alarm goes on
 	score                                  float64
+	stuck                                  int64 // ms: unchanged for so long is stuck; 0: not judged
 }
 
 func (p *point) digital() bool { return p.kind.Signal == "DI" }
@@ -203,9 +205,11 @@ func (e *Engine) dropRules(p *point, kept []*schema.RuleState) {
 // band works out the values that need no second look: within the range, and not near a first limit.
 func (p *point) band(model *risk.Model) {
 	m := p.st.GetMetric()
-	p.nearLo, p.nearHi = math.Inf(-1), math.Inf(1)
+	p.nearLo, p.nearHi, p.stuck = math.Inf(-1), math.Inf(1), 0
 	for _, r := range p.rules {
 		switch r.op {
+		case frozen:
+			p.stuck = int64(r.limit)
 		case above:
 			p.nearHi = math.Min(p.nearHi, r.limit-model.Near*math.Abs(r.limit))
 		case below:

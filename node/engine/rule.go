@@ -268,11 +268,12 @@ func (e *Engine) weight(r *rule) float64 {
 // settle works out from the state of its rules whether a point is quiet, and its score. What is shelved weighs nothing.
 func (e *Engine) settle(p *point) {
 	before := p.score
-	p.quiet, p.score, p.lo, p.hi = true, 0, p.bandLo, p.bandHi
+	p.quiet, p.moving, p.score, p.lo, p.hi = true, false, 0, p.bandLo, p.bandHi
 	for i := range p.rules {
 		r := &p.rules[i]
-		if (r.st.GetSince() != 0 || r.st.GetAlarm() != "") && r.op != tooOften && r.op != frozen {
-			p.quiet = false
+		if r.st.GetSince() != 0 || r.st.GetAlarm() != "" {
+			p.moving = true
+			p.quiet = p.quiet && (r.op == tooOften || r.op == frozen)
 		}
 		if r.st.GetAlarm() != "" {
 			p.score = math.Max(p.score, e.weight(r))

@@ -41,6 +41,9 @@ func (e *Engine) wait(p *point) {
 	}
 	now, moved := e.st.GetNow(), false
 	p.before = p.st.GetTime()
+	if p.sleeps(e, now) {
+		return
+	}
 	for i := range p.rules {
 		r := &p.rules[i]
 		holds, known := p.lasts(e, r, now)
@@ -57,6 +60,12 @@ func (e *Engine) wait(p *point) {
 	if moved {
 		e.settle(p)
 	}
+}
+
+// sleeps says whether the clock alone can change no rule of a point: none holds or is up, it is heard, its alarms are not frequent and its value
+// moved lately. Most points sleep, and there are many: their rules are not looked at one by one.
+func (p *point) sleeps(e *Engine, now int64) bool {
+	return p.quiet && !p.moving && !p.stale(now) && (p.stuck == 0 || now-p.st.GetChanged() < p.stuck) && !p.often(e, now)
 }
 
 // restless says whether a plant's judgement may change by time alone.
