@@ -134,6 +134,7 @@ func (s *Server) alarms(ctx context.Context, v *viewer, in *alarmsInput) (*Page[
 	}
 	rows, next, err := s.list(ctx, newest{
 		queries: queries, time: alarmOnset, after: in.After, limit: in.Limit,
+		recent: recentOf(typeAlarm, v, enterprise != "" || in.Metric != "", in.Stage, openAlarmStages),
 		keep: func(r store.Row) bool {
 			a := r.Record.(*schema.Alarm)
 			return inStage(a.GetStage(), in.Stage, openAlarmStages) && (in.Condition == "" || a.GetCondition() == in.Condition) &&
@@ -169,6 +170,7 @@ func (s *Server) warnings(ctx context.Context, v *viewer, in *warningsInput) (*P
 	enterprise := only(v, in.Enterprise)
 	rows, next, err := s.list(ctx, newest{
 		queries: stagedQueries("Warning", "raised", enterprise, in.Stage, openWarningStages, in.From, in.To), time: warningRaised, after: in.After, limit: in.Limit,
+		recent: recentOf(typeWarning, v, enterprise != "", in.Stage, openWarningStages),
 		keep: func(r store.Row) bool {
 			w := r.Record.(*schema.Warning)
 			return inStage(w.GetStage(), in.Stage, openWarningStages) && (in.Level == "" || w.GetToLevel() == in.Level) && s.sees(v, w.GetEnterprise())

@@ -197,15 +197,12 @@ func (s *Server) origins() []string {
 	})
 }
 
-func (s *Server) counts(ctx context.Context, _ *viewer, _ *none) (*CountsView, error) {
+func (s *Server) counts(context.Context, *viewer, *none) (*CountsView, error) {
 	st := s.opt.Backend.Store()
-	metrics, err := st.Count(ctx, store.Query{Type: "Metric"})
-	if err != nil {
-		return nil, fmt.Errorf("count metrics: %w", err)
-	}
-	out := &CountsView{Origins: []OriginCounts{}, Metrics: metrics}
+	out := &CountsView{Origins: []OriginCounts{}}
 	origins := s.origins()
 	s.world.view(func() {
+		out.Metrics = s.world.metrics
 		for _, o := range origins {
 			head, _ := st.Head(o)
 			c := OriginCounts{Origin: o, Samples: st.SampleCount(o), LedgerSeq: head.Seq}

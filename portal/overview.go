@@ -194,8 +194,11 @@ func (s *Server) computeOverview(ctx context.Context, v *viewer, region string) 
 		out.Alarms.Today, out.Warnings.Today = a.alarmsOn[dayOf(now)], a.warningsOn[dayOf(now)]
 		out.Ranking, out.Dust, out.Trend = a.rankRows(), a.dustRows(), a.trend(now)
 	})
+	if !sees {
+		return out, nil
+	}
 	rows, _, err := s.list(ctx, newest{
-		queries: []store.Query{{Type: "Alarm", Index: "onset"}}, time: alarmOnset, limit: latestAlarms,
+		queries: []store.Query{{Type: "Alarm", Index: "onset"}}, time: alarmOnset, limit: latestAlarms, recent: &recentKey{typeAlarm, mine, false},
 		keep: func(r store.Row) bool {
 			enterprise := r.Record.(*schema.Alarm).GetEnterprise()
 			at, _ := s.world.regionOf(enterprise)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,7 @@ type newest struct {
 	keep    func(store.Row) bool
 	after   string
 	limit   int
+	recent  *recentKey // the list in memory that it begins with; nil for none
 }
 
 // list merges the indexes into one page. It ends early when too many rows were looked at in vain.
@@ -78,8 +80,18 @@ func (s *Server) list(ctx context.Context, n newest) ([]store.Row, string, error
 	}
 	var all []store.Row
 	var stop *place // rows behind it are not known
-	for _, q := range n.queries {
-		rows, end, err := s.take(ctx, n, q, from, limit)
+	queries, most := n.queries, s.scan
+	if n.recent != nil {
+		rows, rest, err := s.remembered(n, from, limit)
+		if err != nil {
+			return nil, "", err
+		}
+		if all, from, queries = rows, rest, nil; rest != nil {
+			queries, most = s.narrowed(n, limit)
+		}
+	}
+	for _, q := range queries {
+		rows, end, err := s.take(ctx, n, q, from, limit, most)
 		if err != nil {
 			return nil, "", err
 		}
@@ -109,10 +121,10 @@ func (s *Server) list(ctx context.Context, n newest) ([]store.Row, string, error
 	return all, stop.cursor(), nil
 }
 
-// take reads up to limit+1 rows of one index from a place on; end is where it stopped, nil when it came to the end.
-func (s *Server) take(ctx context.Context, n newest, q store.Query, from *place, limit int) (rows []store.Row, end *place, err error) {
+// take reads up to limit+1 rows of one index from a place on, looking at most so many; end is where it stopped, nil when it came to the end.
+func (s *Server) take(ctx context.Context, n newest, q store.Query, from *place, limit, most int) (rows []store.Row, end *place, err error) {
 	q.Desc = true
-	if from != nil && (q.To == 0 || q.To > from.time+1) {
+	if from != nil && from.time < math.MaxInt64 && (q.To == 0 || q.To > from.time+1) {
 		q.To = from.time + 1
 	}
 	seen := 0
@@ -122,7 +134,7 @@ func (s *Server) take(ctx context.Context, n newest, q store.Query, from *place,
 		if from != nil && !from.before(p) {
 			return true, nil
 		}
-		if len(rows) > limit || seen >= s.scan {
+		if len(rows) > limit || seen >= most {
 			end = &last
 			return false, nil
 		}

@@ -14,8 +14,8 @@ import (
 )
 
 // world is the portal's read model: of every plant what lists and overviews show, and of every alarm and warning enough to
-// count it. It is built once from the rows, and from then on follows the hub, so that an overview of a country costs
-// a walk over its plants and not a scan of the store. Readers call sync first: an event is in the hub's channel before
+// count it. It is built once from the rows, and from then on follows the hub, so that an overview of a country reads
+// counters (areas.go) and short lists (recent.go) and does not scan the store. Readers call sync first: an event is in the hub's channel before
 // the hub says that its command was applied, so a reader who waited for a command sees it here.
 type world struct {
 	store *store.Store
@@ -34,6 +34,10 @@ type world struct {
 	origins    map[string]*originCount
 	areas      map[areaKey]*area
 	index      *searchIndex
+	recents    map[recentKey]*recent
+	kept       int                                           // length of each
+	newestOf   func(typ, enterprise string) ([]place, error) // in the store
+	metrics    int
 	pruned     int64 // ms
 	bulk       bool  // rows are being loaded, counters come after
 }
@@ -90,7 +94,8 @@ func newWorld(st *store.Store, hub *live.Hub, now func() time.Time) (*world, err
 	if st == nil || hub == nil {
 		return nil, errors.New("portal: the backend has no store or no hub")
 	}
-	w := &world{store: st, hub: hub, now: now}
+	w := &world{store: st, hub: hub, now: now, kept: recentKept}
+	w.newestOf = w.storedNewest
 	w.events, w.stop = hub.Subscribe(eventsHeld)
 	return w, nil
 }
@@ -149,13 +154,13 @@ func (w *world) load() {
 	}
 	w.plants, w.collectors = map[string]*plantState{}, map[string]string{}
 	w.alarms, w.warnings, w.counted, w.origins = map[string]alarmState{}, map[string]alarmState{}, map[uint64]bool{}, map[string]*originCount{}
-	w.bulk, w.areas, w.index = true, map[areaKey]*area{}, newSearchIndex()
+	w.bulk, w.areas, w.index, w.recents, w.metrics = true, map[areaKey]*area{}, newSearchIndex(), map[recentKey]*recent{}, 0
 	defer func() {
 		w.bulk = false
 		w.recount()
 	}()
 	ctx := context.Background()
-	for _, typ := range []string{"Enterprise", "Collector", "GatewayState", "RiskResult", "Alarm", "Warning", "SpotCheck", "SpotCheckAnswer"} {
+	for _, typ := range []string{"Enterprise", "Collector", "GatewayState", "RiskResult", "Alarm", "Warning", "SpotCheck", "SpotCheckAnswer", "Metric"} {
 		err := w.store.Each(ctx, store.Query{Type: typ}, func(r store.Row) (bool, error) {
 			w.apply(r)
 			return true, nil
@@ -226,7 +231,11 @@ func (w *world) apply(row store.Row) {
 	}
 	switch r := row.Record.(type) {
 	case *schema.Enterprise:
-		w.change(r.GetCode(), func(p *plantState) { p.enterprise, p.origin, p.dusts = r, row.Origin, categoriesOf(r) })
+		w.change(r.GetCode(), func(p *plantState) {
+			was := regionsOf(p)
+			p.enterprise, p.origin, p.dusts = r, row.Origin, categoriesOf(r)
+			w.moved(r.GetCode(), p, was)
+		})
 		w.origin(row.Origin)
 	case *schema.Collector:
 		if old, ok := w.collectors[r.GetCode()]; ok {
@@ -245,6 +254,7 @@ func (w *world) apply(row store.Row) {
 			w.alarms[row.Key] = a
 			p.alarm(old, -1)
 			p.alarm(a, 1)
+			w.note(row.Type, row.Key, p, old, a)
 			if !known {
 				p.alarmDays = onDay(p.alarmDays, a.time)
 			}
@@ -258,6 +268,7 @@ func (w *world) apply(row store.Row) {
 			w.warnings[row.Key] = a
 			p.warning(old, -1)
 			p.warning(a, 1)
+			w.note(row.Type, row.Key, p, old, a)
 			if !known {
 				p.warningDays = onDay(p.warningDays, a.time)
 			}
@@ -268,6 +279,8 @@ func (w *world) apply(row store.Row) {
 		w.tally(row, false, &w.origin(row.Origin).spotChecks, new(int))
 	case *schema.SpotCheckAnswer:
 		w.tally(row, false, &w.origin(row.Origin).answers, new(int))
+	case *schema.Metric:
+		w.tally(row, false, &w.metrics, new(int))
 	}
 }
 
@@ -296,9 +309,7 @@ func (p *plantState) warning(a alarmState, sign int) {
 
 // tally counts a record once, and once more when its life cycle ends. Keys are kept as hashes: there are millions.
 func (w *world) tally(row store.Row, over bool, all, ended *int) {
-	h := fnv.New64a()
-	h.Write([]byte(row.Type + "/" + row.Key))
-	k := h.Sum64()
+	k := hashed(row)
 	was, known := w.counted[k]
 	if !known {
 		*all++
@@ -309,16 +320,31 @@ func (w *world) tally(row store.Row, over bool, all, ended *int) {
 	w.counted[k] = was || over
 }
 
+func hashed(row store.Row) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(row.Type + "/" + row.Key))
+	return h.Sum64()
+}
+
 func (w *world) remove(row store.Row) {
 	switch row.Type {
 	case "Enterprise":
 		if w.plants[row.Key] != nil {
-			w.change(row.Key, func(p *plantState) { p.enterprise = nil })
+			w.change(row.Key, func(p *plantState) {
+				was := regionsOf(p)
+				p.enterprise = nil
+				w.moved(row.Key, p, was)
+			})
 		}
 	case "Collector":
 		if plant, ok := w.collectors[row.Key]; ok {
 			w.plant(plant).collectors--
 			delete(w.collectors, row.Key)
+		}
+	case "Metric":
+		if _, known := w.counted[hashed(row)]; known {
+			delete(w.counted, hashed(row))
+			w.metrics--
 		}
 	}
 }
