@@ -58,7 +58,7 @@ func (s *Server) open(p Portal) (*door, error) {
 // an attacker chooses must not be compressed), and the front end, which is compressed once.
 func uncompressed(c *fiber.Ctx) bool {
 	p := c.Path()
-	return !strings.HasPrefix(p, "/api/v1/") || strings.HasPrefix(p, "/api/v1/events") || strings.HasPrefix(p, "/api/v1/attachments") || strings.HasPrefix(p, "/api/v1/session")
+	return !strings.HasPrefix(p, "/api/v1/") || strings.HasPrefix(p, "/api/v1/events") || strings.HasPrefix(p, "/api/v1/attachments") || strings.HasPrefix(p, "/api/v1/session") || p == "/api/v1/model/back-test"
 }
 
 // limitBody refuses large bodies before they are read, but where a file is uploaded.
@@ -293,6 +293,7 @@ func (d *door) routes() {
 	d.schemaRoutes()
 	d.modelRoutes()
 	d.serviceRoutes()
+	d.replayRoutes()
 	d.hazardRoutes()
 	d.eventRoutes()
 }

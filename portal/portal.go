@@ -21,6 +21,7 @@ import (
 	"dusthub/node/engine/risk"
 	"dusthub/node/live"
 	"dusthub/node/model"
+	"dusthub/node/replay"
 	"dusthub/node/store"
 	"dusthub/schema"
 
@@ -75,6 +76,8 @@ type Options struct {
 	Signed func(*schema.RiskModel) error
 	// Service is the risk model as a service; nil: one that knows no plant and whose usage log is not written.
 	Service *model.Service
+	// Replayer judges the past again; nil: one that judges as a site with default settings.
+	Replayer *replay.Replayer
 	// Verify checks the signature of a ledger checkpoint; nil means that none can be checked.
 	Verify func(*schema.Checkpoint) error
 	// Notifier checks and tests notification channels; nil means that there are none but the portal.
@@ -111,6 +114,12 @@ func (o *Options) fill() error {
 	}
 	if o.Registerer == nil {
 		o.Registerer = prometheus.NewRegistry()
+	}
+	if o.Replayer == nil {
+		var err error
+		if o.Replayer, err = replay.New(replay.Options{Store: o.Backend.Store(), Configured: o.Configured}); err != nil {
+			return err
+		}
 	}
 	if o.Service == nil {
 		var err error

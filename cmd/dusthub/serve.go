@@ -19,9 +19,11 @@ import (
 	"dusthub/federation"
 	"dusthub/node"
 	"dusthub/node/config"
+	"dusthub/node/engine"
 	"dusthub/node/ingest"
 	"dusthub/node/model"
 	"dusthub/node/notify"
+	"dusthub/node/replay"
 	"dusthub/portal"
 	"dusthub/portal/web"
 	"dusthub/schema"
@@ -280,6 +282,16 @@ func (s *site) model() (*model.Service, error) {
 	return m, err
 }
 
+// replayer judges the past again as the site judges.
+func (s *site) replayer() (*replay.Replayer, error) {
+	n, cfg := s.node, s.node.Config()
+	const day = 24 * time.Hour
+	return replay.New(replay.Options{
+		Store: n.Store(), Configured: n.ConfiguredModel(), Tick: cfg.Engine.Tick, Longest: time.Duration(cfg.Model.ReplayDays) * day, Plants: cfg.Model.Plants,
+		Engine: engine.Config{LiveWithin: cfg.Store.LiveWithin.Milliseconds(), OfflineAfter: cfg.Engine.OfflineAfter.Milliseconds(), FanStopDelay: cfg.Engine.FanStopDelay.Milliseconds()},
+	})
+}
+
 // grpc serves children, frame gateways and callers of the risk model, over TLCP.
 func (s *site) grpc(ctx context.Context, in *ingest.Intake, links *federation.Federation, service *model.Service) error {
 	addr := s.node.Config().Listen.GRPC
@@ -329,6 +341,10 @@ func (s *site) portals(ctx context.Context, links *federation.Federation, servic
 		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
 	opt.Service = service
+	var err error
+	if opt.Replayer, err = s.replayer(); err != nil {
+		return err
+	}
 	if cfg.Parent.Site == "" {
 		opt.Publish = s.publish
 	}

@@ -26,7 +26,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -400,7 +399,7 @@ func TestGRPC(t *testing.T) {
 		}
 		answered++
 	}
-	if status.Code(err) != codes.ResourceExhausted || answered != 17 || len(metadata.MD(stream.Trailer()).Get("retry-after")) != 1 {
+	if status.Code(err) != codes.ResourceExhausted || answered != 17 || len(stream.Trailer().Get("retry-after")) != 1 {
 		t.Errorf("%d answered, then %v, trailer %v", answered, err, stream.Trailer())
 	}
 }

@@ -117,7 +117,7 @@ func (s *Snapshot) setText(name, value string) error {
 }
 
 func (s *Snapshot) setNumber(name string, v *Variable, x float64) error {
-	switch i := slices.Index(managementCodes[:], name); {
+	switch i := slices.Index(managementCodes, name); {
 	case v.Unit == "0-100" && (x < 0 || x > 100):
 		return fmt.Errorf("must lie between 0 and 100")
 	case i >= 0:
