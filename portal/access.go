@@ -85,6 +85,7 @@ var accesses = []Access{
 	{ID: "change-password", Method: http.MethodPost, Path: "/api/v1/session/password", Tag: "session", Summary: "Change one's own password", Portals: both, Roles: anyone, told: true, account: true},
 	{ID: "second-factor-offer", Method: http.MethodPost, Path: "/api/v1/session/second-factor/offer", Tag: "session", Summary: "A new second factor, with its picture, shown once", Portals: both, Roles: anyone, account: true},
 	{ID: "second-factor", Method: http.MethodPost, Path: "/api/v1/session/second-factor", Tag: "session", Summary: "Put the offered second factor in force; answers recovery codes, shown once", Portals: both, Roles: anyone, told: true, account: true},
+	{ID: "second-factor-off", Method: http.MethodPost, Path: "/api/v1/session/second-factor/off", Tag: "session", Summary: "Take one's own second factor off, by password and a code of it", Portals: both, Roles: anyone, told: true},
 	{ID: "sessions", Method: http.MethodGet, Path: "/api/v1/sessions", Tag: "session", Summary: "One's own sessions; of anybody, to the security administrator", Portals: both, Roles: anyone},
 	{ID: "session-revoke", Method: http.MethodDelete, Path: "/api/v1/sessions/{id}", Tag: "session", Summary: "End a session of one's own; anybody's, to the security administrator", Portals: both, Roles: anyone},
 
@@ -155,7 +156,7 @@ var accesses = []Access{
 	{ID: "users", Method: http.MethodGet, Path: "/api/v1/users", Tag: "administration", Summary: "People, by login", Portals: onlyR, Roles: security, personal: true},
 	{ID: "roles", Method: http.MethodGet, Path: "/api/v1/roles", Tag: "administration", Summary: "What each role may do", Portals: onlyR, Roles: slices.Concat(admin, security, auditors)},
 	{ID: "user-create", Method: http.MethodPost, Path: "/api/v1/users", Tag: "administration", Summary: "Let a person in", Portals: onlyR, Roles: security, told: true},
-	{ID: "user-change", Method: http.MethodPatch, Path: "/api/v1/users/{login}", Tag: "administration", Summary: "Disable a person, or give a new password", Portals: onlyR, Roles: security, told: true},
+	{ID: "user-change", Method: http.MethodPatch, Path: "/api/v1/users/{login}", Tag: "administration", Summary: "Disable a person, move them to another role or place, or give a new password", Portals: onlyR, Roles: security, told: true},
 	{ID: "audit", Method: http.MethodGet, Path: "/api/v1/audit", Tag: "audit", Summary: "The audit, newest first", Portals: onlyR, Roles: auditors, personal: true},
 	{ID: "audit-export", Method: http.MethodGet, Path: "/api/v1/audit/export", Tag: "audit", Summary: "The audit of a time as CSV", Portals: onlyR, Roles: auditors, personal: true},
 

@@ -124,3 +124,34 @@ func TestAudit(t *testing.T) {
 		}
 	}
 }
+
+// The security administrator moves people, whose sessions end; a place must fit the role, and nobody raises himself.
+func TestMovePeople(t *testing.T) {
+	s := newSite(t)
+	move := func(login string, body object) int {
+		return s.as("security", http.MethodPatch, "/api/v1/users/"+login, body).status
+	}
+	for i, c := range []struct {
+		login  string
+		body   object
+		status int
+	}{
+		{"suzhou", object{}, 422},
+		{"suzhou", object{"role": plantManager}, 422},
+		{"suzhou", object{"role": "no_such_role"}, 422},
+		{"security", object{"role": auditAdmin}, 422},
+		{"suzhou", object{"role": ministryRegulator, "region": "", "name": "部级"}, 200},
+	} {
+		if got := move(c.login, c.body); got != c.status {
+			t.Errorf("%d: %d, wanted %d", i, got, c.status)
+		}
+	}
+	if got := s.as("suzhou", http.MethodGet, "/api/v1/overview", nil); got.status != http.StatusUnauthorized {
+		t.Errorf("a moved person's session: %d", got.status)
+	}
+	var page Page[*UserView]
+	s.as("security", http.MethodGet, "/api/v1/users?prefix=suzhou", nil).into(t, &page)
+	if u := page.Items[0]; u.Name != "部级" || u.Role != ministryRegulator || u.Region != "" {
+		t.Errorf("moved: %+v", u)
+	}
+}

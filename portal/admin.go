@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"dusthub/crypto/sm"
 	"dusthub/node/store"
@@ -140,9 +139,6 @@ func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*Use
 	} else if ok { // found out before the password is hashed, which takes long
 		return nil, problem(http.StatusConflict, codeExists, "the login %s is taken", b.Login)
 	}
-	if slices.Contains(plant, u.GetRole()) != (u.GetEnterprise() != "") {
-		return nil, invalid("body.enterprise", "the plant of plant people, and nothing for others", u.GetEnterprise())
-	}
 	if err := s.placed(u); err != nil {
 		return nil, err
 	}
@@ -165,14 +161,36 @@ func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*Use
 type changeUserInput struct {
 	Login string `path:"login" maxLength:"32"`
 	Body  struct {
-		Disabled *bool  `json:"disabled,omitempty"`
-		Password string `json:"password,omitempty" maxLength:"256"`
+		Disabled   *bool   `json:"disabled,omitempty"`
+		Name       *string `json:"name,omitempty" minLength:"1" maxLength:"50"`
+		Role       *string `json:"role,omitempty" maxLength:"32" doc:"table role"`
+		Region     *string `json:"region,omitempty" maxLength:"6"`
+		Enterprise *string `json:"enterprise,omitempty" maxLength:"32"`
+		Org        *string `json:"org,omitempty" maxLength:"32"`
+		Password   string  `json:"password,omitempty" maxLength:"256"`
 		// A lost telephone: who lost it sets a new second factor up at the next login.
 		NoSecondFactor bool `json:"no_second_factor,omitempty" doc:"takes the second factor away"`
 	}
 }
 
-// changeUser disables a person or gives a new password; either ends the person's sessions.
+// move gives a person another name, role or place. Nobody gives himself another role.
+func (s *Server) move(v *viewer, in *changeUserInput, u *schema.User) error {
+	b := in.Body
+	if b.Role != nil && *b.Role != u.GetRole() && in.Login == v.user.GetLogin() {
+		return invalid("body.role", "somebody else's: nobody changes his own role", *b.Role)
+	}
+	for _, f := range []struct{ from, to *string }{{b.Name, &u.Name}, {b.Role, &u.Role}, {b.Region, &u.Region}, {b.Enterprise, &u.Enterprise}, {b.Org, &u.Org}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	if b.Role == nil && b.Region == nil && b.Enterprise == nil && b.Org == nil {
+		return nil
+	}
+	return s.placed(u)
+}
+
+// changeUser disables or moves a person or gives a new password; each ends the person's sessions.
 func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput) (*UserView, error) {
 	u, ok, err := s.user(in.Login)
 	if err != nil {
@@ -181,8 +199,12 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 	if !ok {
 		return nil, notFound("User", in.Login)
 	}
-	if in.Body.Disabled == nil && in.Body.Password == "" && !in.Body.NoSecondFactor {
-		return nil, invalid("body", "disabled or password", nil)
+	b := in.Body
+	if b.Disabled == nil && b.Password == "" && !b.NoSecondFactor && b.Name == nil && b.Role == nil && b.Region == nil && b.Enterprise == nil && b.Org == nil {
+		return nil, invalid("body", "something to change", nil)
+	}
+	if err = s.move(v, in, u); err != nil {
+		return nil, err
 	}
 	if in.Body.Disabled != nil {
 		if *in.Body.Disabled && in.Login == v.user.GetLogin() {

@@ -29,8 +29,12 @@ func within(region, outer string) bool {
 	return strings.HasPrefix(regionPrefix(region), regionPrefix(outer))
 }
 
-// placed gives a regulator of an authority its region, and refuses a region that is not the authority's.
+// placed gives a regulator of an authority its region, and refuses a region that is not the authority's, and a plant of
+// who is not of a plant.
 func (s *Server) placed(u *schema.User) error {
+	if slices.Contains(plant, u.GetRole()) != (u.GetEnterprise() != "") {
+		return invalid("body.enterprise", "the plant of plant people, and nothing for others", u.GetEnterprise())
+	}
 	if u.GetOrg() == "" {
 		return nil
 	}

@@ -202,3 +202,39 @@ func (s *Server) confirm(ctx context.Context, v *viewer, in *confirmInput) (*Rec
 	}
 	return out, s.replaceUser(ctx, v, u, "second factor set up", v.session.GetId())
 }
+
+type takeOffInput struct {
+	Body struct {
+		Password string `json:"password" maxLength:"256"`
+		Code     string `json:"code" maxLength:"16" doc:"of the second factor, or a recovery code"`
+	}
+}
+
+// takeOff ends one's own second factor, where the site does not ask for one; all other sessions end.
+func (s *Server) takeOff(ctx context.Context, v *viewer, in *takeOffInput) (*UserView, error) {
+	if s.opt.SecondFactor && v.user.GetEnterprise() == "" {
+		return nil, problem(http.StatusConflict, codeRefused, "this site asks for a second factor; the security administrator takes it away when a telephone is lost")
+	}
+	if err := s.oncemore(ctx, v, in.Body.Password); err != nil {
+		return nil, err
+	}
+	s.proving.Lock()
+	defer s.proving.Unlock()
+	u, ok, err := s.user(v.user.GetLogin())
+	if err != nil {
+		return nil, err
+	}
+	if !ok || u.GetTotpSealed() == "" {
+		return nil, problem(http.StatusConflict, codeRefused, "there is no second factor")
+	}
+	right, err := s.prove(u, in.Body.Code)
+	if err != nil {
+		return nil, err
+	}
+	if !right {
+		s.throttle.failed(u.GetLogin(), v.address)
+		return nil, invalid("body.code", "a code of the second factor that was not used", nil)
+	}
+	u.TotpSealed, u.Recovery = "", nil
+	return userView(u), s.replaceUser(ctx, v, u, "second factor taken off", v.session.GetId())
+}

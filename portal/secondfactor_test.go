@@ -65,4 +65,47 @@ func TestSecondFactor(t *testing.T) {
 	if got := login(code()); got != http.StatusOK {
 		t.Errorf("later: %d", got)
 	}
+	if got := post("/second-factor/off", object{"password": rightPassword, "code": recovery.Codes[2]}); got.status != http.StatusConflict {
+		t.Errorf("taken off where the site asks for it: %d", got.status)
+	}
+}
+
+// Who chose to have a second factor takes it off again, by password and a code.
+func TestSecondFactorOff(t *testing.T) {
+	s := newSite(t)
+	s.put(&schema.User{Login: "safety", Name: "安全员", Role: plantManager, Enterprise: plantA, Password: quickHash(t, rightPassword)})
+	s.enter(Enterprise, "safety", rightPassword)
+	post := func(path string, body object) reply {
+		return s.on(Enterprise, "safety", http.MethodPost, "/api/v1/session/second-factor"+path, body)
+	}
+	var offer EnrolView
+	post("/offer", object{"password": rightPassword}).into(t, &offer)
+	code, err := totp.GenerateCode(offer.Secret, s.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recovery RecoveryView
+	post("", object{"sealed": offer.Sealed, "code": code}).into(t, &recovery)
+	factor := func() (bool, int) {
+		var view SessionView
+		s.on(Enterprise, "safety", http.MethodGet, "/api/v1/session", nil).into(t, &view)
+		return view.User.TwoFactor, view.User.Recovery
+	}
+	if on, left := factor(); !on || left != recoveryCodes {
+		t.Errorf("set up: %v, %d codes", on, left)
+	}
+	for _, c := range []struct {
+		password, code string
+		status         int
+	}{
+		{"wrong", recovery.Codes[0], 422}, {rightPassword, "000000", 422}, {rightPassword, code, 422},
+		{rightPassword, recovery.Codes[0], 200}, {rightPassword, recovery.Codes[1], 409},
+	} {
+		if got := post("/off", object{"password": c.password, "code": c.code}); got.status != c.status {
+			t.Errorf("%s %s: %d, wanted %d", c.password, c.code, got.status, c.status)
+		}
+	}
+	if on, left := factor(); on || left != 0 {
+		t.Errorf("taken off: %v, %d codes", on, left)
+	}
 }

@@ -102,6 +102,8 @@ type SessionUser struct {
 	Region         string `json:"region,omitempty"`
 	Enterprise     string `json:"enterprise,omitempty"`
 	EnterpriseName string `json:"enterprise_name,omitempty"`
+	TwoFactor      bool   `json:"second_factor,omitempty" doc:"a second factor is in force"`
+	Recovery       int    `json:"recovery,omitempty" doc:"recovery codes not yet used"`
 }
 
 // SessionView is a session as its owner sees it.
@@ -119,6 +121,7 @@ func (s *Server) sessionView(v *viewer) *SessionView {
 	return &SessionView{
 		User: SessionUser{
 			Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), EnterpriseName: s.world.nameOf(u.GetEnterprise()),
+			TwoFactor: u.GetTotpSealed() != "", Recovery: len(u.GetRecovery()),
 		},
 		Portal: v.portal, Site: s.opt.Site, CSRF: csrfOf(v.token), Expires: v.session.GetExpires(), Due: s.dueOf(v.user),
 	}
@@ -149,6 +152,7 @@ func (d *door) sessionRoutes() {
 	handle(d, "sessions", d.s.sessions)
 	handle(d, "second-factor-offer", d.s.enrol)
 	handle(d, "second-factor", d.s.confirm)
+	handle(d, "second-factor-off", d.s.takeOff)
 	handle(d, "session-revoke", d.s.revokeSession)
 }
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
 import { opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
@@ -27,6 +28,7 @@ const photo = (n) =>
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 120"><rect width="160" height="120" fill="${['#6b7a86', '#8a7b62', '#57707a'][n % 3]}"/><path d="M20 110V50l40-20 40 20v60z" fill="#c6ced4"/><circle cx="122" cy="78" r="24" fill="#e6e9eb"/></svg>`
 
 const PEOPLE = {
+  ...STAFF,
   bu01: { name: '赵值班', role: 'ministry_regulator' },
   ji01: { name: '钱值班', role: 'province_regulator', region: '320000' },
   m0001: {
@@ -51,6 +53,8 @@ export class Site {
     furnish(this.world)
     this.listeners = new Set()
     this.sessions = new Map()
+    this.factors = new Map() // second factors, by login
+    this.done = new Set() // who did what was due
     this.files = 0
     this.servers = []
     this.beat = setInterval(() => this.readings(), 1000)
@@ -153,11 +157,12 @@ export class Site {
     const cookie = /dusthub_session=(\w+)/.exec(req.headers.cookie ?? '')?.[1]
     const login = this.sessions.get(`${portal}:${cookie}`)
     const sessionOf = (name) => ({
-      user: { login: name, ...PEOPLE[name] },
+      user: { login: name, ...PEOPLE[name], ...this.factors.get(name) },
       portal,
       site: this.world.site,
       csrf: 'fixture',
       expires: Date.now() + 3_600_000,
+      ...(DUE[name] && !this.done.has(name) ? { due: DUE[name] } : {}),
     })
 
     if (route === '/session' && req.method === 'POST') {
@@ -174,6 +179,11 @@ export class Site {
       if (req.method === 'DELETE') this.sessions.delete(`${portal}:${cookie}`)
       return req.method === 'DELETE' ? res.writeHead(204).end() : json(sessionOf(login))
     }
+    const sent =
+      ['POST', 'PATCH'].includes(req.method) && /^\/(session|users|orgs)/.test(route) ? JSON.parse(await body(req)) : {}
+    const own = accountAnswer(this, req.method, route, q, sent, login, PEOPLE[login])
+    if (own?.csv) return res.writeHead(200, { 'Content-Type': 'text/csv; charset=utf-8' }).end(own.csv)
+    if (own) return own.status ? json(own, own.status) : json(own)
     if (route === '/events') return this.events(req, res, q.get('enterprise'))
     return this.records(portal, req, json, refuse, route, q, { res, login })
   }

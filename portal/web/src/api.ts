@@ -15,11 +15,22 @@ export type Role =
   | 'audit_admin'
 
 export interface Session {
-  user: { login: string; name: string; role: Role; region?: string; enterprise?: string; enterprise_name?: string }
+  user: {
+    login: string
+    name: string
+    role: Role
+    region?: string
+    enterprise?: string
+    enterprise_name?: string
+    second_factor?: boolean
+    recovery?: number
+  }
   portal: 'regulator' | 'enterprise'
   site: { id: string; name: string; level: 'ministry' | 'province' | 'city'; region?: string }
   csrf: string
   expires: number
+  /** what must be done before anything else is open */
+  due?: 'password' | 'second_factor'
 }
 
 export interface Dust {
@@ -814,4 +825,54 @@ export interface BackTest {
   warnings: Both<number>
   levels: Both<LevelCounts>
   models: Both<string>
+}
+
+export interface OpenSession {
+  id: string
+  login: string
+  portal: 'regulator' | 'enterprise'
+  created: number
+  seen: number
+  expires: number
+  address?: string
+  agent?: string
+  current?: boolean
+}
+
+export interface Enrolment {
+  secret: string
+  uri: string
+  qr: string
+  sealed: string
+}
+
+export interface User {
+  login: string
+  name: string
+  role: Role
+  region?: string
+  enterprise?: string
+  org?: string
+  disabled?: boolean
+  second_factor?: boolean
+}
+
+export interface Org {
+  code: string
+  name: string
+  region?: string
+  parent?: string
+}
+
+export interface AuditEntry {
+  id: string
+  time: number
+  actor?: string
+  action: string
+  subject?: string
+  result?: string
+  address?: string
+  before?: string
+  after?: string
+  reason?: string
 }

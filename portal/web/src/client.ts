@@ -22,6 +22,7 @@ export class ApiError extends Error {
 let csrf = ''
 let offset = 0 // server's clock minus ours, ms
 let lost: () => void = () => undefined
+let due: () => void = () => undefined
 
 /** Sets the token that goes with every change. */
 export function setToken(token: string): void {
@@ -31,6 +32,11 @@ export function setToken(token: string): void {
 /** Says what to do when the session has ended. */
 export function onSessionLost(then: () => void): void {
   lost = then
+}
+
+/** Says what to do when something must be done before anything else is open. */
+export function onDue(then: () => void): void {
+  due = then
 }
 
 /** Now by the server's clock, ms: ages of readings are true even where a computer's clock is not. */
@@ -67,6 +73,7 @@ async function call<T>(method: string, path: string, body?: unknown, headers: Re
   if (!answer.ok) {
     const problem = (await answer.json().catch(() => ({}))) as Problem
     if (answer.status === 401 && path !== '/session') lost()
+    if (problem.code === 'due') due()
     throw new ApiError(answer.status, problem)
   }
   if (answer.status === 204) return undefined as T
@@ -90,6 +97,8 @@ export const get = <T>(path: string, params: Record<string, Param> = {}): Promis
   call<T>('GET', withQuery(path, params))
 
 export const post = <T>(path: string, body: unknown): Promise<T> => call<T>('POST', path, body)
+
+export const patch = <T>(path: string, body: unknown): Promise<T> => call<T>('PATCH', path, body)
 
 export const remove = (path: string): Promise<void> => call('DELETE', path)
 

@@ -2,11 +2,13 @@
 import { computed, shallowRef } from 'vue'
 import type { Router } from 'vue-router'
 import type { Session } from './api'
-import { ApiError, get, onSessionLost, post, remove, setToken } from './client'
+import { ApiError, get, onDue, onSessionLost, post, remove, setToken } from './client'
 import { closeLive, openLive } from './live'
+import { detour, hearsChanges, homeOf } from './logic/offices'
 
 const session = shallowRef<Session>()
 let asked: Promise<void> | undefined
+let way: Router | undefined
 
 export const useSession = () => session
 
@@ -19,7 +21,8 @@ export const isOwn = (origin: string | undefined): boolean => !origin || origin 
 function begin(s: Session): void {
   session.value = s
   setToken(s.csrf)
-  openLive()
+  if (hearsChanges(s)) openLive()
+  else closeLive()
 }
 
 function end(): void {
@@ -47,16 +50,28 @@ async function restore(): Promise<void> {
   }
 }
 
+/** Learns anew what is known of the person after a change of their own account, and leads on when what was due is done. */
+export async function refresh(): Promise<void> {
+  const wasDue = session.value?.due
+  begin(await get<Session>('/session'))
+  if (wasDue && session.value && !session.value.due) await way?.replace(homeOf(session.value.user.role))
+}
+
 /** Lets nobody past the login page without a session, and brings them back to where they wanted to go. */
 export function guard(router: Router): void {
+  way = router
   onSessionLost(() => {
     end()
     const at = router.currentRoute.value
     if (at.path !== '/login') void router.replace({ path: '/login', query: { to: at.fullPath, ended: '1' } })
   })
+  onDue(() => {
+    if (!session.value?.due) void refresh().then(() => session.value?.due && router.replace('/account'))
+  })
   router.beforeEach(async (to) => {
     await (asked ??= restore())
     if (to.path === '/login') return session.value ? { path: '/' } : true
-    return session.value ? true : { path: '/login', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
+    if (session.value) return detour(session.value, to.path) ?? true
+    return { path: '/login', query: to.fullPath === '/' ? {} : { to: to.fullPath } }
   })
 }

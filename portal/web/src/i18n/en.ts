@@ -1,9 +1,11 @@
 // English texts, the same keys as the Chinese; a missing one does not compile.
+import { accountEn } from './account.en'
 import { deskEn } from './plant.en'
 import type { Messages } from './zh'
 
 export const en: Messages = {
   desk: deskEn,
+  account: accountEn,
   app: {
     regulator: 'Dust Explosion Risk Monitor',
     enterprise: 'Dust Safety · Plant',
@@ -48,6 +50,12 @@ export const en: Messages = {
     cleaningLong: 'Cleaning check-in',
     enterprisesShort: 'Plants',
     overviewShort: 'Overview',
+    account: 'My account',
+    people: 'People',
+    orgs: 'Authorities',
+    orgsShort: 'Bodies',
+    audit: 'Audit',
+    auditShort: 'Audit',
   },
   secondFactor: {
     ask: 'Now the one-time code or a recovery code',

@@ -1,8 +1,10 @@
 // Chinese texts: the language of the guide, and the default.
+import { accountZh } from './account.zh'
 import { deskZh } from './plant.zh'
 
 export const zh = {
   desk: deskZh,
+  account: accountZh,
   app: {
     regulator: '粉尘涉爆风险监测预警',
     enterprise: '粉尘安全 · 企业端',
@@ -47,6 +49,12 @@ export const zh = {
     cleaningLong: '清扫打卡',
     enterprisesShort: '企业',
     overviewShort: '总览',
+    account: '我的账号',
+    people: '用户',
+    orgs: '监管机构',
+    orgsShort: '机构',
+    audit: '安全审计',
+    auditShort: '审计',
   },
   secondFactor: {
     ask: '请再输入动态口令或恢复码',
