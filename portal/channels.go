@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -113,7 +114,7 @@ type channelInput struct {
 	}
 }
 
-// writeChannel adds or changes a channel of one's own.
+// writeChannel adds or changes a channel of one's own. What a change leaves out is cleared; kind and address stay.
 func (s *Server) writeChannel(ctx context.Context, v *viewer, in *channelInput) (*ChannelView, error) {
 	b := in.Body
 	c := &schema.Channel{Id: b.ID, Login: v.user.GetLogin(), Kind: b.Kind, Created: s.nowMs()}
@@ -124,6 +125,9 @@ func (s *Server) writeChannel(ctx context.Context, v *viewer, in *channelInput) 
 			return nil, err
 		}
 		old := row.Record.(*schema.Channel)
+		if b.Kind != "" && b.Kind != old.GetKind() {
+			return nil, invalid("body.kind", "the channel's own kind, "+old.GetKind(), b.Kind)
+		}
 		c.Kind, c.Created, c.AddressSealed, write = old.GetKind(), old.GetCreated(), old.GetAddressSealed(), s.change
 	} else if err := s.roomForChannel(ctx, v, b.Kind); err != nil {
 		return nil, err
@@ -152,7 +156,10 @@ func (s *Server) address(c *schema.Channel, address string, subscription json.Ra
 	case "":
 		return invalid("body.kind", "a kind of channel", "")
 	case pushKind:
-		given, field = subscription, "body.subscription"
+		given, field = bytes.TrimSpace(subscription), "body.subscription"
+		if bytes.Equal(given, []byte("null")) {
+			given = nil
+		}
 	case portalKind:
 		given = []byte(c.GetLogin())
 	}

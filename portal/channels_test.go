@@ -99,6 +99,49 @@ func TestChannels(t *testing.T) {
 	}
 }
 
+// What the pages send when quiet hours change: the channel still leads where it led, and is of the kind it was.
+func TestQuietHoursKeepTheAddress(t *testing.T) {
+	subscription := object{"endpoint": "https://push.example.com/x", "keys": object{"p256dh": "k", "auth": "a"}}
+	for _, c := range []struct {
+		kind   string
+		where  object
+		sealed string
+	}{
+		{"email", object{"address": "a@example.com"}, "sealed:a@example.com"}, {"webhook", object{"address": "https://example.com/hook"}, "sealed:https://example.com/hook"},
+		{"sms", object{"address": "13800000000"}, "sealed:13800000000"}, {"portal", object{}, "sealed:manager-a"}, {"web_push", object{"subscription": subscription}, "push.example.com/x"},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			s := newSite(t, func(o *Options) { o.Notifier = &caller{} })
+			const path = "/api/v1/channels"
+			c.where["kind"] = c.kind
+			made := read[ChannelView](t, s.as("manager-a", http.MethodPost, path, c.where).body).Channel
+			address := func() string {
+				row, _, err := s.backend.Store().Get("Channel", made.GetId())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(row.Record.(*schema.Channel).GetAddressSealed())
+			}
+			before := address()
+			for _, hours := range []object{{"quiet_from": 1320, "quiet_until": 420}, {"quiet_from": 60, "quiet_until": 300, "subscription": nil}, {"quiet_from": 0, "quiet_until": 0}} {
+				hours["id"], hours["kind"] = made.GetId(), c.kind
+				got := s.as("manager-a", http.MethodPost, path, hours)
+				v := read[ChannelView](t, got.body).Channel
+				if got.status != http.StatusOK || int(v.GetQuietFrom()) != hours["quiet_from"] || int(v.GetQuietUntil()) != hours["quiet_until"] || v.GetCreated() != made.GetCreated() {
+					t.Fatalf("%d %s", got.status, got.body)
+				}
+				if now := address(); now != before || !strings.Contains(now, c.sealed) {
+					t.Errorf("leads to %q, led to %q", now, before)
+				}
+			}
+			other := map[bool]string{true: "sms", false: "email"}[c.kind == "email"]
+			if got := s.as("manager-a", http.MethodPost, path, object{"id": made.GetId(), "kind": other}); got.status != http.StatusUnprocessableEntity {
+				t.Errorf("it became %s: %d %s", other, got.status, got.body)
+			}
+		})
+	}
+}
+
 func TestDeliveriesAreScoped(t *testing.T) {
 	s := newSite(t)
 	now := s.now().UnixMilli()

@@ -113,6 +113,19 @@ func TestEveryErrorIsNamed(t *testing.T) {
 		{name: "model", from: "model: demo", to: "model: /nowhere/model.yaml", want: []string{"engine.model: open /nowhere/model.yaml"}},
 		{name: "administrator by half", from: ", admin_password_file: /tmp/d/admin.password", to: "", want: []string{"bootstrap: admin_login and admin_password_file"}},
 		{name: "windows", from: "partition: 2m", to: "partition: 2m, late_window: 5m", want: []string{"store.live_within: must be at most store.late_window"}},
+		{name: "notify, forms", from: "ledger:", to: "notify: {language: fr, queue: 1, workers: 0, attempts: 0, timeout: 1ms, contact: ops, url: x}\nledger:", want: []string{
+			"notify.language: must be one of zh en", "notify.queue: must be at least 10", "notify.workers: must be at least 1", "notify.attempts: must be at least 1", "notify.timeout: must be at least 1s", "notify.contact", "notify.url",
+		}},
+		{name: "notify, pauses", from: "ledger:", to: "notify: {backoff: 1m, backoff_most: 30s}\nledger:", want: []string{"notify.backoff_most: must be at least notify.backoff 1m0s, is 30s"}},
+		{name: "notify, mail by half", from: "ledger:", to: "notify: {smtp: {addr: \"mail:25\", user: u}}\nledger:", want: []string{"notify.smtp: addr and from belong together", "notify.smtp: user and password_file belong together"}},
+		{name: "notify, password in clear", from: "ledger:", to: "notify: {smtp: {addr: \"mail:25\", from: a@example.com, user: u, password_file: /dev/null, tls: none}}\nledger:", want: []string{"notify.smtp.tls: a password needs starttls or tls"}},
+		{name: "notify, mail, forms", from: "ledger:", to: "notify: {smtp: {addr: mail, from: nobody, tls: maybe}}\nledger:", want: []string{"notify.smtp.addr: must be host:port", "notify.smtp.from", "notify.smtp.tls: must be one of starttls tls none"}},
+		{name: "notify, files", from: "ledger:", to: "notify: {webhook: {secret_file: /nowhere/w}, smtp: {ca_file: /nowhere/c}, sms: {ca_file: /nowhere/s}}\nledger:", want: []string{"notify.webhook.secret_file: open /nowhere/w", "notify.smtp.ca_file: open /nowhere/c", "notify.sms.ca_file: open /nowhere/s"}},
+		{name: "notify, SMS", from: "ledger:", to: "notify: {sms: {url: \"http://sms.example.com\", template: '{\"to\":\"{{.Text}}\"}', header: Authorization, ok_field: code}}\nledger:", want: []string{
+			"notify.sms.url: must be https", "notify.sms.template: must give JSON", "notify.sms: header and secret_file belong together", "notify.sms: ok_field and ok_value belong together",
+		}},
+		{name: "notify, SMS with a password in its URL", from: "ledger:", to: "notify: {sms: {url: \"https://u:p@sms.example.com\", template: '{\"to\":{{json .Nobody}}}'}}\nledger:", want: []string{"notify.sms.url: must be https, without a password", "notify.sms.template: must give JSON"}},
+		{name: "notify, unknown key", from: "ledger:", to: "notify: {smtp: {password: hush}}\nledger:", want: []string{"notify.smtp.password: unknown key"}},
 		{name: "several", from: "data_dir: /tmp/d\n", to: "log: {level: loud}\nnonsense: 1\n", want: []string{"data_dir: is needed", "log.level: must be one of", "nonsense: unknown key"}},
 	}
 	for _, c := range cases {
@@ -140,5 +153,22 @@ func TestDefaultsAreValidWithASite(t *testing.T) {
 	c.derive()
 	if err := c.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestSecret(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"good": " hush \n", "empty": "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ path, want, wrong string }{
+		{"", "", ""}, {filepath.Join(dir, "good"), "hush", ""}, {filepath.Join(dir, "empty"), "", "is empty"}, {filepath.Join(dir, "none"), "", "no such file"},
+	} {
+		got, err := Secret(c.path)
+		if got != c.want || (err == nil) != (c.wrong == "") || err != nil && !strings.Contains(err.Error(), c.wrong) {
+			t.Errorf("%s: %q, %v", c.path, got, err)
+		}
 	}
 }

@@ -443,6 +443,40 @@ func TestPutRefusesWithEveryReason(t *testing.T) {
 	}
 }
 
+// What became of a call says the site alone; a channel belongs to somebody who is there.
+func TestWhoWritesDeliveriesAndChannels(t *testing.T) {
+	w := newWorld(t, Config{})
+	d := changes(&schema.Delivery{Id: "D", Subject: "Alarm/A", Login: "li", Channel: "c", Kind: "webhook", Stage: "queued", At: w.now, Template: "alarm_raised", Title: "T"})
+	gone := &schema.Put{Changes: []*schema.Change{{Type: "Delivery", Key: "D", Deleted: true}}}
+	channel := func(login string) *schema.Put {
+		return changes(&schema.Channel{Id: "c-" + login, Login: login, Kind: "webhook", AddressSealed: []byte("x")})
+	}
+	by := func(actor string, put *schema.Put) *schema.Command {
+		w.n++
+		c := w.command(put)
+		c.Actor = actor
+		return c
+	}
+	w.e.Apply(by("admin", changes(&schema.User{Login: "manager", Name: "M", Role: "plant_manager", Enterprise: code, Password: "x"})))
+	for _, c := range []struct {
+		name, actor, rule string
+		put               *schema.Put
+	}{
+		{"a delivery by a person", "admin", "not_writable", d}, {"a delivery by nobody", "", "not_writable", d}, {"a delivery by the site", "site", "", d},
+		{"its deletion by a person", "admin", "not_writable", gone}, {"its deletion by the site", "site", "", gone},
+		{"a channel of a person", "manager", "", channel("manager")}, {"a channel of nobody", "manager", "reference", channel("nobody")},
+	} {
+		eff := w.e.Apply(by(c.actor, c.put))
+		rules := ""
+		for _, v := range eff.Violations {
+			rules += v.GetRule()
+		}
+		if rules != c.rule || (len(eff.Changes) > 0) != (c.rule == "") {
+			t.Errorf("%s: %v, %v", c.name, eff.Violations, eff.Changes)
+		}
+	}
+}
+
 func TestSameCommandTwice(t *testing.T) {
 	w := newWorld(t, Config{})
 	c := w.command(changes(&schema.Gateway{Code: code + "G02", Enterprise: code, Door: "http"}))

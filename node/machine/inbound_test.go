@@ -248,7 +248,9 @@ func TestRefusedByTheBorder(t *testing.T) {
 // GB/T 22239-2019 8.1.4.3: an entry of the audit is never written over, and what came with the attempt is not done either.
 func TestTheAuditIsAppendOnly(t *testing.T) {
 	s, _ := pair(t, child)
-	entry := func(action string) *schema.AuditEntry { return &schema.AuditEntry{Id: "L1", Actor: "a", Action: action} }
+	entry := func(action string) *schema.AuditEntry {
+		return &schema.AuditEntry{Id: "L1", Actor: "a", Action: action}
+	}
 	if res := s.at(t, start, putAll(t, "", entry("login"))); len(res.GetViolations()) > 0 {
 		t.Fatal(res.GetViolations())
 	}
