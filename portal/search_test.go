@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -41,6 +42,7 @@ func (in *enterprisesInput) matches(p *plantState, area string) bool {
 
 // TestSearchEqualsAWalk (F2.4): after any changes, any question is answered as a walk over all plants answers it, page by page.
 func TestSearchEqualsAWalk(t *testing.T) {
+	asked, finds := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		now := int64(beginning)
 		w := emptyWorld(beginning)
@@ -63,6 +65,9 @@ func TestSearchEqualsAWalk(t *testing.T) {
 			Q: pick("", "", "木", "木业", "苏州木", "木业有限公司", "wood", "p1", "91320505ma", "业有限木"),
 		}
 		area := pick("", "", "32", "3205")
+		if p := somePlant(t, w); p != nil && rapid.IntRange(0, 2).Draw(t, "about a plant") > 0 {
+			in, area = askFor(t, p), ""
+		}
 		var want []*plantState
 		for _, p := range w.plants {
 			if p.enterprise != nil && in.matches(p, area) {
@@ -70,6 +75,9 @@ func TestSearchEqualsAWalk(t *testing.T) {
 			}
 		}
 		slices.SortFunc(want, graver)
+		if asked++; len(want) > 0 {
+			finds++
+		}
 		var got []*plantState
 		for limit := rapid.IntRange(1, 5).Draw(t, "limit"); ; {
 			page, total, about := w.search(in, area, limit)
@@ -86,6 +94,51 @@ func TestSearchEqualsAWalk(t *testing.T) {
 			t.Fatalf("%+v in %q: %v, a walk finds %v", in, area, codesOf(got), codesOf(want))
 		}
 	})
+	if t.Logf("%d of %d questions find something", finds, asked); finds*4 < asked {
+		t.Error("the questions find too little")
+	}
+}
+
+// somePlant is one of the plants; nil when there is none.
+func somePlant(t *rapid.T, w *world) *plantState {
+	var codes []string
+	for code, p := range w.plants {
+		if p.enterprise != nil {
+			codes = append(codes, code)
+		}
+	}
+	if slices.Sort(codes); len(codes) == 0 {
+		return nil
+	}
+	return w.plants[rapid.SampledFrom(codes).Draw(t, "whom")]
+}
+
+// askFor is a question that a plant answers, or misses by one worker: its bounds lie at the plant's own values.
+func askFor(t *rapid.T, p *plantState) *enterprisesInput {
+	e, in := p.enterprise, &enterprisesInput{MaxWorkers: -1}
+	maybe := func(to *string, value string) {
+		if rapid.IntRange(0, 3).Draw(t, "asked for") == 0 {
+			*to = value
+		}
+	}
+	maybe(&in.Region, e.GetRegion())
+	maybe(&in.Industry, e.GetIndustry())
+	maybe(&in.Dust, e.GetDusts()[0].GetDust())
+	maybe(&in.Level, cmp.Or(p.level(), never))
+	maybe(&in.Online, fmt.Sprint(p.online()))
+	maybe(&in.Alarm, fmt.Sprint(p.alarmsOpen > 0))
+	maybe(&in.Warning, fmt.Sprint(p.warningsOpen > 0))
+	maybe(&in.Q, e.GetName())
+	near := rapid.SampledFrom([]int32{-1, 0, 0, 1})
+	switch n := e.GetDustWorkers(); rapid.IntRange(0, 3).Draw(t, "bound") {
+	case 0:
+		in.MinWorkers = max(0, n+near.Draw(t, "min"))
+	case 1:
+		in.MaxWorkers = max(0, n+near.Draw(t, "max"))
+	case 2:
+		in.MinWorkers, in.MaxWorkers = n, n
+	}
+	return in
 }
 
 func codesOf(list []*plantState) (out []string) {
