@@ -86,6 +86,80 @@ async function due(size, base) {
   await at(other, '/')
   await other.context().close()
 }
+/** Each administrator lands on a page of their own, sees no more of the menu than that, and is told so elsewhere. */
+async function land(size, base, login, path, nav) {
+  const page = await open(browser, size, complaints)
+  await logIn(page, base, login, 'fixture')
+  await at(page, path)
+  await look(page, size, `${login}-home`)
+  const shown = await page.locator('header nav a').evaluateAll((all) => all.map((a) => a.dataset.test.slice(4)))
+  if (nav) wanted(shown.join() === nav.join(), `${login} (${size}): the menu shows ${shown.join()}`)
+  return page
+}
+
+async function security(size, base) {
+  const page = await land(size, base, 'sec01', '/people', ['people', 'orgs'])
+  await page.click(by('person-new'))
+  await page.fill(by('person-login'), 'xz01')
+  await page.fill(by('person-name'), '徐值班')
+  await page.fill(by('person-password'), NEW)
+  await look(page, size, 'person-new')
+  await page.selectOption(by('person-role'), 'plant_worker')
+  await page.click(by('person-submit'))
+  await page.waitForSelector(by('person-problem'))
+  await page.selectOption(by('person-role'), 'province_regulator')
+  await page.selectOption(by('person-org'), 'js-xz')
+  await page.click(by('person-submit'))
+  const row = page.locator(`${by('person-row')}[data-login="xz01"]`)
+  await row.waitFor()
+  await row.locator(by('person-lock')).click()
+  await row.locator(by('person-lock')).click()
+  await page.waitForSelector(`${by('person-row')}[data-login="xz01"][data-disabled="true"]`)
+  await row.locator(by('person-reset')).click()
+  await page.fill(by('reset-password'), NEW)
+  await page.click(by('reset-submit'))
+  await page.waitForSelector(by('people-said'))
+  await row.locator(by('person-edit')).click()
+  await page.fill(by('person-name'), '徐副班')
+  await page.click(by('person-submit'))
+  await page.waitForSelector(`${by('person-row')}:has-text("徐副班")`)
+  await row.locator(by('person-sessions')).click()
+  await page.waitForSelector(by('session-row'))
+  await page.goto(`${base}/orgs`)
+  await look(page, size, 'orgs')
+  wanted((await page.locator(by('org-new')).count()) === 0, `orgs (${size}): the security administrator may add one`)
+  await page.goto(`${base}/alarms`)
+  await page.waitForSelector(by('state-denied'))
+  await page.context().close()
+}
+
+async function auditor(size, base) {
+  const page = await land(size, base, 'aud01', '/audit', ['audit'])
+  await page.selectOption(by('audit-result'), 'refused')
+  await page.click(by('audit-search'))
+  await page.waitForFunction(() => document.querySelectorAll('[data-test="audit-row"]').length === 1)
+  const [file] = await Promise.all([page.waitForEvent('download'), page.click(by('audit-export'))])
+  wanted(file.suggestedFilename() === 'audit.csv', `audit (${size}): the file is ${file.suggestedFilename()}`)
+  await page.fill(by('audit-actor'), 'nobody')
+  await page.click(by('audit-search'))
+  await page.waitForSelector(by('state-empty'))
+  await page.goto(`${base}/people`)
+  await page.waitForSelector(by('state-denied'))
+  await page.context().close()
+}
+
+async function system(size, base) {
+  const page = await land(size, base, 'sys01', '/')
+  await page.goto(`${base}/orgs`)
+  await page.click(by('org-new'))
+  await page.fill(by('org-code'), `js-nj-${size}`)
+  await page.fill(by('org-name'), `南京市应急管理局 ${size}`)
+  await look(page, size, 'org-new')
+  await page.click(by('org-submit'))
+  await page.waitForSelector(`${by('org-row')}:has-text("js-nj-${size}")`)
+  await page.context().close()
+}
+
 try {
   for (const size of Object.keys(SIZES)) {
     const site = new Site('jiangsu')
@@ -94,6 +168,9 @@ try {
       await account(size, regulator, 'ji01', 'regulator')
       await account(size, await site.listen('enterprise'), 'm0001', 'enterprise')
       await due(size, regulator)
+      await security(size, regulator)
+      await auditor(size, regulator)
+      await system(size, regulator)
     } finally {
       site.close()
     }

@@ -50,6 +50,14 @@ export function learnClock(ms: number): void {
   if (Math.abs(seen - offset) > 1500) offset = Math.abs(seen) > 1500 ? seen : 0
 }
 
+/** What a refusal says; an ended session and what is due are seen to. */
+async function refused(answer: Response, path: string): Promise<ApiError> {
+  const problem = (await answer.json().catch(() => ({}))) as Problem
+  if (answer.status === 401 && path !== '/session') lost()
+  if (problem.code === 'due') due()
+  return new ApiError(answer.status, problem)
+}
+
 async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
   const raw = body instanceof Blob
   let answer: Response
@@ -70,12 +78,7 @@ async function call<T>(method: string, path: string, body?: unknown, headers: Re
   }
   const date = answer.headers.get('Date')
   if (date) learnClock(Date.parse(date) + 500)
-  if (!answer.ok) {
-    const problem = (await answer.json().catch(() => ({}))) as Problem
-    if (answer.status === 401 && path !== '/session') lost()
-    if (problem.code === 'due') due()
-    throw new ApiError(answer.status, problem)
-  }
+  if (!answer.ok) throw await refused(answer, path)
   if (answer.status === 204) return undefined as T
   const text = await answer.text()
   return (text ? JSON.parse(text) : undefined) as T
@@ -110,3 +113,17 @@ export const upload = (file: Blob, name: string): Promise<Attachment> =>
   })
 
 export const attachmentUrl = (id: string): string => `/api/v1/attachments/${encodeURIComponent(id)}`
+
+/** Saves what a path answers as a file, with the refusal in words where there is none. */
+export async function download(path: string, name: string): Promise<void> {
+  const answer = await fetch(`/api/v1${path}`, { credentials: 'same-origin' }).catch(() => {
+    throw new ApiError(0, { title: 'network' })
+  })
+  if (!answer.ok) throw await refused(answer, path)
+  const url = URL.createObjectURL(await answer.blob())
+  const a = document.createElement('a')
+  a.href = url
+  a.download = name
+  a.click()
+  URL.revokeObjectURL(url)
+}

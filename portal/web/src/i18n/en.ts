@@ -1,11 +1,14 @@
 // English texts, the same keys as the Chinese; a missing one does not compile.
-import { accountEn } from './account.en'
+import { accountEn, auditEn, orgsEn, peopleEn } from './account.en'
 import { deskEn } from './plant.en'
 import type { Messages } from './zh'
 
 export const en: Messages = {
   desk: deskEn,
   account: accountEn,
+  people: peopleEn,
+  orgs: orgsEn,
+  audit: auditEn,
   app: {
     regulator: 'Dust Explosion Risk Monitor',
     enterprise: 'Dust Safety · Plant',

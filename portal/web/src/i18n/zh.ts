@@ -1,10 +1,13 @@
 // Chinese texts: the language of the guide, and the default.
-import { accountZh } from './account.zh'
+import { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
 import { deskZh } from './plant.zh'
 
 export const zh = {
   desk: deskZh,
   account: accountZh,
+  people: peopleZh,
+  orgs: orgsZh,
+  audit: auditZh,
   app: {
     regulator: '粉尘涉爆风险监测预警',
     enterprise: '粉尘安全 · 企业端',
