@@ -91,11 +91,11 @@ type importInput struct {
 
 // ImportView is what came of a workbook.
 type ImportView struct {
-	Rows     int             `json:"rows"`
-	Created  int             `json:"created"`
-	Changed  int             `json:"changed"`
-	Same     int             `json:"same" doc:"rows that say what is known"`
-	Written  bool            `json:"written"`
+	Rows     int               `json:"rows"`
+	Created  int               `json:"created"`
+	Changed  int               `json:"changed"`
+	Same     int               `json:"same" doc:"rows that say what is known"`
+	Written  bool              `json:"written"`
 	Problems []sheet.CellError `json:"problems" doc:"of a preview; an import with problems is refused as a whole"`
 }
 
