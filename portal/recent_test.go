@@ -192,8 +192,8 @@ func TestRecentIsBounded(t *testing.T) {
 		alarm(i, "raised")
 	}
 	for k, r := range w.recents {
-		if len(r.list) > recentKept {
-			t.Errorf("%v: %d", k, len(r.list))
+		if len(r.list) > recentKept || cap(r.list) > recentKept*5/4 {
+			t.Errorf("%v: %d, room for %d", k, len(r.list), cap(r.list))
 		}
 	}
 	for i := n - 1; i > 10; i-- {
