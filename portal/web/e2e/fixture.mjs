@@ -6,7 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
-import { opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
+import { backTest, opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
@@ -207,6 +207,11 @@ export class Site {
         (v) => ofPlant(v) && (!stage || (stage === 'open' ? OPEN[kind].includes(get(v)) : get(v) === stage)),
       )
     }
+    if (route === '/model/back-test') {
+      res.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
+      for (const line of backTest(w)) res.write(`${JSON.stringify(line)}\n`)
+      return res.end()
+    }
     if (req.method === 'POST') return this.change(req, json, refuse, part, login)
     if (req.method === 'DELETE') return opsDelete(w, part) ? json({ keys: [part[2]] }) : refuse(404, route)
     const desk = portal === 'enterprise' ? readDesk(w, part, q) : undefined
@@ -231,7 +236,7 @@ export class Site {
       const items = w.enterprises.filter(
         (e) =>
           (!q.get('level') || e.level === q.get('level')) &&
-          (!q.get('q') || e.enterprise.name.includes(q.get('q'))) &&
+          (!q.get('q') || e.enterprise.name.includes(q.get('q')) || e.enterprise.code === q.get('q')) &&
           (!q.get('region') || e.enterprise.region.startsWith(q.get('region').replace(/(00)+$/, ''))),
       )
       return json({ items, total: items.length })

@@ -534,6 +534,73 @@ function replay(w, from, to, again) {
   }
 }
 
+const resultOf = (w, better) => {
+  const factors = (w.risk.factors ?? []).map((f) =>
+    better && f.code === 'D.2.T01' ? { ...f, raw: 'normal', score_milli: 0, contribution_milli: 0 } : f,
+  )
+  const r = w.risk
+  const index = factors.reduce((s, f) => s + (f.contribution_milli ?? 0), 0)
+  return {
+    model: r.model,
+    level: better ? 'yellow' : r.level,
+    band: better ? 'yellow' : 'red',
+    ...(better ? {} : { floor: r.floor }),
+    index_milli: better ? index : r.index_milli,
+    inherent_milli: r.inherent_milli ?? 0,
+    dynamic_milli: r.dynamic_milli ?? 0,
+    management_milli: r.management_milli ?? 0,
+    factors,
+  }
+}
+
+/** Why the own plant is red, with the inputs it is judged by. */
+const explain = (w) => ({
+  enterprise: w.own,
+  time: w.now,
+  level: 'red',
+  since: w.now - 4 * MIN,
+  result: resultOf(w, false),
+  inputs: [
+    { name: 'grade', zh: '粉尘爆炸危险级别', value: '高' },
+    { name: 'category', zh: '第一种粉尘的种类', value: '1' },
+    { name: 'workers', zh: '涉粉作业人数', value: 35, unit: '人' },
+    { name: 'measures', zh: '防爆措施', value: 'one' },
+    { name: 'stopped', zh: '已报停产', value: false },
+    { name: 'T01', zh: '灰斗温度的得分', value: 100, unit: '0-100', evidence: ['jiangsu-a-000131'] },
+    { name: 'K01', zh: '锁气卸灰的得分', value: 60, unit: '0-100' },
+    { name: 'cleaning_rate', zh: '七日清扫按时完成率', value: 0.5, unit: '0-1' },
+    { name: 'M1', zh: '管控因子M1的得分', value: 50, unit: '0-100' },
+  ],
+  floors: [{ code: 'F3', level: 'red', text: '同一除尘系统两类防护同时严重报警', clause: 'domain 6.2' }],
+  sentences: [
+    '按模型 DUST-RISK-1.0，研判指数 78.420，指数所处等级为重大；其中固有风险 25.600、动态风险 38.400、管控风险 14.500。',
+    '底线规则 F3 成立：同一除尘系统两类防护同时严重报警，等级不低于重大（依据：domain 6.2）。',
+    '灰斗内部温度：level2，得分 100.000，贡献 27.500（依据：技术指导书 二(一)1）。',
+  ],
+  lowers: [
+    { factor: 'T01', what: '灰斗内部温度恢复正常并核销报警', by: 27_500, level: 'red' },
+    { factor: 'floors', what: '消除全部底线情形', by: 0, level: 'orange' },
+  ],
+})
+
+/** A back-test, line by line. */
+export const backTest = (w) => [
+  ...[0, 4, 8, 12].map((done) => ({ progress: { done, total: 12 } })),
+  {
+    result: {
+      plants: 12,
+      differ: 2,
+      changed: [
+        { enterprise: w.own, name: NAME, running: 'orange', draft: 'red', at: w.now - 3 * HOUR },
+        { enterprise: WOOD[0], name: WOOD[1], running: 'yellow', draft: 'orange', at: w.now - 9 * HOUR },
+      ],
+      warnings: { running: 3, draft: 5 },
+      levels: { running: { red: 1, orange: 2, yellow: 3, blue: 6 }, draft: { red: 2, orange: 2, yellow: 2, blue: 6 } },
+      models: { running: 'DUST-RISK-1.0', draft: 'DUST-RISK-1.1' },
+    },
+  },
+]
+
 /** The answer to a reading, or nothing where these pages have none. */
 export function opsAnswer(w, route, q) {
   const part = route.split('/').map(decodeURIComponent)
@@ -579,17 +646,22 @@ export function opsAnswer(w, route, q) {
   if (route === '/model/usage')
     return {
       items: [
-        {
-          at: w.now - 5 * MIN,
-          user: 'ji01',
-          call: 'what-if',
-          version: 'DUST-RISK-1.0',
-          items: 1,
-          took_ms: 4,
-          outcome: 'ok',
-        },
-      ],
+        ['ji01', 'what_if', 12, 24, 0, 48],
+        ['ji01', 'back_test', 2, 24, 0, 18_400],
+        ['insurer-1', 'batch', 40, 31_000, 3, 9120],
+      ].map(([caller, operation, calls, plants, refused, cpu_ms], n) => ({
+        id: `u${n}`,
+        day: '2026-11-24',
+        caller,
+        operation,
+        model: 'DUST-RISK-1.0',
+        calls,
+        plants,
+        refused,
+        cpu_ms,
+      })),
     }
+  if (part[1] === 'model' && part[2] === 'explain') return explain(w)
   return undefined
 }
 
@@ -611,6 +683,13 @@ export function opsQuestion(w, part, sent) {
     return /weight: x/.test(sent.document)
       ? { ok: false, problems: [{ line: 6, reason: 'weight: not a number' }] }
       : { ok: true, version: 'DUST-RISK-1.2', problems: [] }
+  if (part[1] === 'model' && part[2] === 'what-if')
+    return {
+      enterprise: w.own,
+      before: resultOf(w, false),
+      after: resultOf(w, true),
+      changed: [{ factor: 'D.2.T01', name: '灰斗内部温度', before: 27_500, after: 0 }],
+    }
   if (part[1] === 'replay') return replay(w, sent.from, sent.to, sent.version || 'DUST-RISK-1.0')
   if (part[1] === 'channels' && !part[2]) {
     const list = channelsOf(w).items

@@ -19,6 +19,9 @@ const REGULATOR = {
   'model-edit': '/models/edit',
   replay: `/replay?enterprise=${PLANT}`,
   'replay-pick': '/replay',
+  'model-lab': `/models/lab?enterprise=${PLANT}`,
+  'model-back-test': '/models/lab?tab=back-test',
+  'model-usage': '/models/lab?tab=usage',
   notify: '/notify',
   enterprises: '/enterprises',
   plant: `/enterprises/${PLANT}`,
@@ -158,6 +161,44 @@ async function walk(regulatorBase, enterpriseBase) {
   await duty.screenshot({ path: `${SHOTS}regulator-trend-desk.png` })
 }
 
+/** What the regulators' benches do when they are used. */
+async function benches(base) {
+  const desk = await open(browser, 'desk', complaints)
+  const keep = async (name) => {
+    await desk.waitForTimeout(400)
+    await desk.screenshot({ path: `${SHOTS}regulator-${name}-desk.png`, fullPage: true })
+  }
+  await logIn(desk, base, 'ji01', 'fixture')
+  await desk.goto(`${base}/replay?enterprise=${PLANT}`)
+  await desk.waitForSelector(by('replay'))
+  const before = await desk.textContent(by('replay-at'))
+  await desk.locator(by('replay-event')).last().locator('button').click()
+  if ((await desk.textContent(by('replay-at'))) === before) complaints.push('replay: the moment does not move')
+  await desk.click(by('replay-judge'))
+  await desk.waitForSelector(by('replay-difference'))
+  await keep('replay-again')
+  await desk.goto(`${base}/models/lab?enterprise=${PLANT}`)
+  await desk.fill('#in-T01', '0')
+  await desk.click(by('what-if-go'))
+  await desk.waitForSelector(by('what-if-move'))
+  await keep('what-if')
+  await desk.goto(`${base}/models/lab?tab=back-test`)
+  await desk.selectOption(by('back-test-version'), 'DUST-RISK-1.1')
+  await desk.click(by('back-test-go'))
+  await desk.waitForSelector(by('back-test-changed'))
+  await keep('back-test')
+  await desk.goto(`${base}/notify`)
+  await desk.click(by('channel-new'))
+  await desk.fill(by('channel-address'), 'duty@example.cn')
+  await keep('channel-form')
+  await desk.click(by('channel-submit'))
+  await desk.waitForFunction(() => document.querySelectorAll('[data-test="channel-row"]').length === 3)
+  await desk.locator(by('channel-remove')).last().click()
+  await desk.locator(by('channel-remove')).last().click()
+  await desk.waitForFunction(() => document.querySelectorAll('[data-test="channel-row"]').length === 2)
+  await desk.context().close()
+}
+
 try {
   const ministryBase = await ministry.listen('regulator')
   const provinceBase = await jiangsu.listen('regulator')
@@ -203,6 +244,7 @@ try {
     { english: true },
     ['phone'],
   )
+  if (!only || only === 'benches') await benches(provinceBase)
   if (!only) await walk(provinceBase, enterpriseBase)
 } catch (e) {
   complaints.push(e.stack)

@@ -1,5 +1,6 @@
 // Calls of the HTTP API: one place for the session's token, for errors, and for the server's clock.
 import type { Attachment, Problem } from './api'
+import { lineReader } from './logic/lines'
 
 /** A refusal of the API, with its reasons in words. */
 export class ApiError extends Error {
@@ -58,7 +59,14 @@ async function refused(answer: Response, path: string): Promise<ApiError> {
   return new ApiError(answer.status, problem)
 }
 
-async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+/** Sends a request; an answer that is a refusal becomes an error. */
+async function ask(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<Response> {
   const raw = body instanceof Blob
   let answer: Response
   try {
@@ -72,6 +80,7 @@ async function call<T>(method: string, path: string, body?: unknown, headers: Re
         ...headers,
       },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
     })
   } catch {
     throw new ApiError(0, { title: 'network' })
@@ -79,6 +88,11 @@ async function call<T>(method: string, path: string, body?: unknown, headers: Re
   const date = answer.headers.get('Date')
   if (date) learnClock(Date.parse(date) + 500)
   if (!answer.ok) throw await refused(answer, path)
+  return answer
+}
+
+async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const answer = await ask(method, path, body, headers)
   if (answer.status === 204) return undefined as T
   const text = await answer.text()
   return (text ? JSON.parse(text) : undefined) as T
@@ -102,6 +116,29 @@ export const get = <T>(path: string, params: Record<string, Param> = {}): Promis
 export const post = <T>(path: string, body: unknown): Promise<T> => call<T>('POST', path, body)
 
 export const patch = <T>(path: string, body: unknown): Promise<T> => call<T>('PATCH', path, body)
+
+/** Sends a question whose answer comes line by line, and tells each line as it comes. It ends when the signal says so. */
+export async function lines(
+  path: string,
+  body: unknown,
+  each: (line: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const answer = await ask('POST', path, body, { Accept: 'application/x-ndjson, application/json' }, signal)
+  const stream = answer.body?.getReader()
+  const decode = new TextDecoder()
+  const read = lineReader<unknown>()
+  try {
+    for (;;) {
+      const part = await stream?.read()
+      const done = !part || part.done
+      for (const line of read(decode.decode(done ? undefined : part.value, { stream: !done }), done)) each(line)
+      if (done) return
+    }
+  } catch {
+    throw new ApiError(0, { title: 'network' }) // the connection broke, or was broken off
+  }
+}
 
 export const remove = (path: string): Promise<void> => call('DELETE', path)
 

@@ -29,6 +29,7 @@ export const router = createRouter({
     { path: '/rules', component: () => import('../rules/Rules.vue'), meta: { nav: 'alarms' } },
     { path: '/statistics', component: () => import('../statistics/Statistics.vue'), meta: { nav: 'alarms' } },
     { path: '/models', component: () => import('../models/Models.vue'), meta: { nav: 'warnings' } },
+    { path: '/models/lab', component: () => import('../models/Lab.vue'), meta: { nav: 'warnings' } },
     { path: '/models/edit', component: () => import('../models/ModelEditor.vue'), meta: { nav: 'warnings' } },
     {
       path: '/models/:version',
