@@ -268,7 +268,7 @@ func handleRaw[I, O any](d *door, id string, h func(ctx context.Context, v *view
 	})
 }
 
-// none is the input of a route that has none.
+// none is the input, or the answer, of a route that has none.
 type none struct{}
 
 // routes registers every route.

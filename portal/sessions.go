@@ -81,7 +81,7 @@ type sessionKeyInput struct {
 }
 
 // revokeSession ends a session. Another person's is not there for anybody but the security administrator.
-func (s *Server) revokeSession(ctx context.Context, v *viewer, in *sessionKeyInput) (*struct{}, error) {
+func (s *Server) revokeSession(ctx context.Context, v *viewer, in *sessionKeyInput) (*none, error) {
 	row, ok, err := s.opt.Backend.Store().Get("Session", in.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
@@ -91,5 +91,5 @@ func (s *Server) revokeSession(ctx context.Context, v *viewer, in *sessionKeyInp
 		return nil, notFound("Session", in.ID)
 	}
 	_, err = s.put(ctx, v.user, &schema.Change{Type: "Session", Key: in.ID, Deleted: true})
-	return &struct{}{}, err
+	return &none{}, err
 }
