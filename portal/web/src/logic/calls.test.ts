@@ -1,10 +1,10 @@
+import type { Alarm } from '../api'
 import { describe, expect, it } from 'vitest'
-import type { CalledAlarm } from '../enterprise/records'
 import { lasting, nextCalls } from './calls'
 
 const NOW = 1_800_000_000_000
 const MIN = 60_000
-const alarm = (over: Partial<CalledAlarm> = {}): CalledAlarm => ({
+const alarm = (over: Partial<Alarm> = {}): Alarm => ({
   id: 'a',
   enterprise: 'e',
   rule: 'HH',

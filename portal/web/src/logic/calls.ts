@@ -1,5 +1,5 @@
 // How an alarm calls people: the rung it stands on, the one that comes next and when, how its urgency moved.
-import type { CalledAlarm, Priority } from '../enterprise/records'
+import type { Alarm, Priority } from '../api'
 
 export const PRIORITIES: readonly Priority[] = ['low', 'medium', 'high', 'critical']
 const TOP_RUNG = 4
@@ -13,10 +13,10 @@ export interface NextCall {
   ms: number
 }
 
-const ended = (a: CalledAlarm): boolean => a.stage === 'closed' || a.stage === 'false_alarm'
+const ended = (a: Alarm): boolean => a.stage === 'closed' || a.stage === 'false_alarm'
 
 /** What happens next if nobody does anything, the nearest first. A suppressed or closed alarm calls nobody. */
-export function nextCalls(a: CalledAlarm, now: number): NextCall[] {
+export function nextCalls(a: Alarm, now: number): NextCall[] {
   if (a.suppressed || ended(a)) return []
   const rung = Math.min(TOP_RUNG, a.escalation ?? 0)
   const out: NextCall[] = []
@@ -30,7 +30,7 @@ export function nextCalls(a: CalledAlarm, now: number): NextCall[] {
 const RISES_MS = [300_000, 3_600_000]
 
 /** How long the condition has held, and how often it could rise meanwhile; a priority at the bottom has not risen. */
-export function lasting(a: CalledAlarm, now: number): { ms: number; rises: number } {
+export function lasting(a: Alarm, now: number): { ms: number; rises: number } {
   if (a.condition !== 'active') return { ms: 0, rises: 0 }
   const ms = Math.max(0, now - (a.since ?? a.onset))
   const passed = RISES_MS.filter((r) => ms >= r).length
