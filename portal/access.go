@@ -193,6 +193,7 @@ func accessOf(id string) Access {
 // viewer is who asks.
 type viewer struct {
 	user    *schema.User
+	userAt  uint64 // entry of the ledger that says who the user is
 	session *schema.Session
 	portal  Portal
 	token   string

@@ -192,7 +192,7 @@ func (s *Server) move(v *viewer, in *changeUserInput, u *schema.User) error {
 
 // changeUser disables or moves a person or gives a new password; each ends the person's sessions.
 func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput) (*UserView, error) {
-	u, ok, err := s.user(in.Login)
+	u, at, ok, err := s.userAt(in.Login)
 	if err != nil {
 		return nil, err
 	}
@@ -224,16 +224,16 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 	if in.Body.NoSecondFactor {
 		u.TotpSealed, u.Recovery = "", nil
 	}
-	return userView(u), s.replaceUser(ctx, v, u, "user changed", "")
+	return userView(u), s.replaceUser(ctx, v, u, at, "user changed", "")
 }
 
-// replaceUser writes a changed user and ends the sessions but one.
-func (s *Server) replaceUser(ctx context.Context, v *viewer, u *schema.User, action, keep string) error {
+// replaceUser writes a user made of the entry at a place of the ledger, and ends the sessions but one.
+func (s *Server) replaceUser(ctx context.Context, v *viewer, u *schema.User, at uint64, action, keep string) error {
 	page, err := s.opt.Backend.Store().List(ctx, store.Query{Type: "Session", Index: "login", Prefix: []string{u.GetLogin()}, Limit: maxPage})
 	if err != nil {
 		return fmt.Errorf("list sessions: %w", err)
 	}
-	changes := []*schema.Change{s.change(u), s.change(s.auditEntry(v.user.GetLogin(), action, u.GetLogin(), "ok", v.address))}
+	changes := []*schema.Change{s.changeOver(u, at), s.change(s.auditEntry(v.user.GetLogin(), action, u.GetLogin(), "ok", v.address))}
 	for _, r := range page.Rows {
 		if r.Key != keep {
 			changes = append(changes, &schema.Change{Type: "Session", Key: r.Key, Deleted: true})
@@ -271,7 +271,7 @@ func (s *Server) changePassword(ctx context.Context, v *viewer, in *passwordInpu
 		return nil, err
 	}
 	v.user.MustChange = false
-	return userView(v.user), s.replaceUser(ctx, v, v.user, "password changed", v.session.GetId())
+	return userView(v.user), s.replaceUser(ctx, v, v.user, v.userAt, "password changed", v.session.GetId())
 }
 
 func (d *door) adminRoutes() {

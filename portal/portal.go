@@ -144,7 +144,6 @@ type Server struct {
 	metrics   *metrics
 	overviews *overviewCache
 	reads     reads
-	proving   sync.Mutex // one second factor at a time
 	doors     map[Portal]*door
 }
 

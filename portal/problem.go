@@ -20,7 +20,7 @@ type Problem struct {
 	Title      string              `json:"title"`
 	Status     int                 `json:"status"`
 	Detail     string              `json:"detail,omitempty"`
-	Code       string              `json:"code" doc:"what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, refused, throttled, unavailable, ..."`
+	Code       string              `json:"code" doc:"what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, changed, refused, throttled, unavailable, ..."`
 	Errors     []*huma.ErrorDetail `json:"errors,omitempty"`
 	Violations []*schema.Violation `json:"violations,omitempty"`
 	RetryAfter int                 `json:"-"`
@@ -34,6 +34,7 @@ const (
 	codeNotFound     = "not_found"
 	codeNotHere      = "not_here"
 	codeExists       = "exists"
+	codeChanged      = "changed"
 	codeRefused      = "refused"
 	codeThrottled    = "throttled"
 	codeUnavailable  = "unavailable"
@@ -90,6 +91,9 @@ func refusal(violations []*schema.Violation) error {
 		}
 		if v.GetRule() == "exists" {
 			status, code = http.StatusConflict, codeExists
+		}
+		if v.GetRule() == "changed_meanwhile" {
+			status, code = http.StatusConflict, codeChanged
 		}
 		said = append(said, strings.TrimSpace(fmt.Sprintf("%s %s: %s, wanted %s", v.GetRecord(), v.GetField(), v.GetRule(), v.GetWanted())))
 	}

@@ -72,6 +72,14 @@ func (s *Server) created(r schema.Record) *schema.Change {
 	return c
 }
 
+// changeOver is a record made of the one whose entry stands at a place of the ledger: it is refused when somebody else, perhaps at
+// another replica, was quicker.
+func (s *Server) changeOver(r schema.Record, at uint64) *schema.Change {
+	c := s.change(r)
+	c.Over = at
+	return c
+}
+
 // act takes one step of a life cycle and returns the row after it. Only the owner of a record can move it.
 func (s *Server) act(ctx context.Context, v *viewer, row store.Row, act *schema.Act) (store.Row, error) {
 	act.Type, act.Key, act.ActorName, act.Role = row.Type, row.Key, v.user.GetName(), v.user.GetRole()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"image/png"
 	"net/http"
@@ -84,21 +85,26 @@ func (s *Server) prove(u *schema.User, code string) (bool, error) {
 	return true, nil
 }
 
-// useUp proves a second factor and writes down that the code is used, one login at a time: two that come with the same
-// code at once do not both get in.
+// useUp proves a second factor and writes down that the code is used. Of two that come with the same code at once, at whichever
+// replicas, the site takes one: the other's command was made of a record that is not there any more, and what is there
+// now says that the code was used.
 func (s *Server) useUp(ctx context.Context, login, code string) (bool, error) {
-	s.proving.Lock()
-	defer s.proving.Unlock()
-	u, ok, err := s.user(login)
-	if err != nil || !ok {
-		return false, err
+	for {
+		u, at, ok, err := s.userAt(login)
+		if err != nil || !ok {
+			return false, err
+		}
+		right, err := s.prove(u, code)
+		if err != nil || !right {
+			return false, err
+		}
+		_, err = s.put(ctx, nil, s.changeOver(u, at))
+		var p *Problem
+		if errors.As(err, &p) && p.Code == codeChanged && ctx.Err() == nil {
+			continue
+		}
+		return err == nil, err
 	}
-	right, err := s.prove(u, code)
-	if err != nil || !right {
-		return false, err
-	}
-	_, err = s.put(ctx, nil, s.change(u))
-	return err == nil, err
 }
 
 // EnrolView is a new second factor. It is in force when a code of it has been given, and shown this once.
@@ -200,7 +206,7 @@ func (s *Server) confirm(ctx context.Context, v *viewer, in *confirmInput) (*Rec
 		out.Codes = append(out.Codes, code[:recoveryBytes]+"-"+code[recoveryBytes:])
 		u.Recovery = append(u.Recovery, recoveryDigest(u.GetLogin(), code))
 	}
-	return out, s.replaceUser(ctx, v, u, "second factor set up", v.session.GetId())
+	return out, s.replaceUser(ctx, v, u, v.userAt, "second factor set up", v.session.GetId())
 }
 
 type takeOffInput struct {
@@ -218,9 +224,7 @@ func (s *Server) takeOff(ctx context.Context, v *viewer, in *takeOffInput) (*Use
 	if err := s.oncemore(ctx, v, in.Body.Password); err != nil {
 		return nil, err
 	}
-	s.proving.Lock()
-	defer s.proving.Unlock()
-	u, ok, err := s.user(v.user.GetLogin())
+	u, at, ok, err := s.userAt(v.user.GetLogin())
 	if err != nil {
 		return nil, err
 	}
@@ -236,5 +240,5 @@ func (s *Server) takeOff(ctx context.Context, v *viewer, in *takeOffInput) (*Use
 		return nil, invalid("body.code", "a code of the second factor that was not used", nil)
 	}
 	u.TotpSealed, u.Recovery = "", nil
-	return userView(u), s.replaceUser(ctx, v, u, "second factor taken off", v.session.GetId())
+	return userView(u), s.replaceUser(ctx, v, u, at, "second factor taken off", v.session.GetId())
 }

@@ -2,6 +2,8 @@ package portal
 
 import (
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,5 +109,55 @@ func TestSecondFactorOff(t *testing.T) {
 	}
 	if on, left := factor(); on || left != 0 {
 		t.Errorf("taken off: %v, %d codes", on, left)
+	}
+}
+
+// Two replicas that are given one code at the same instant do not both take it; nor a recovery code.
+func TestTwoReplicasTakeACodeOnce(t *testing.T) {
+	s := newSite(t)
+	secret, err := totp.Generate(totp.GenerateOpts{Issuer: "dusthub", AccountName: "duty"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := s.server.opt.Keys.Seal(totpPurpose("duty"), []byte(secret.Secret()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := s.server.opt
+	opt.Registerer = nil
+	other, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.streams.close(); other.world.close() })
+	code, err := totp.GenerateCode(secret.Secret(), s.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]string{"code": code, "recovery code": "aaaaa-bbbbb"} {
+		s.put(&schema.User{Login: "duty", Name: "值班", Role: provinceRegulator, Password: "x", TotpSealed: sealed, Recovery: []string{recoveryDigest("duty", "aaaaabbbbb")}})
+		var both sync.WaitGroup // both have read the record before either writes it
+		both.Add(2)
+		var first atomic.Int32
+		s.backend.gate = func(*schema.Command) {
+			if first.Add(1) <= 2 {
+				both.Done()
+				both.Wait()
+			}
+		}
+		taken := make(chan bool, 2)
+		for _, replica := range []*Server{s.server, other} {
+			go func() {
+				right, err := replica.useUp(t.Context(), "duty", c)
+				if err != nil {
+					t.Error(err)
+				}
+				taken <- right
+			}()
+		}
+		if a, b := <-taken, <-taken; a == b {
+			t.Errorf("%s: taken by one replica %v, by the other %v", name, a, b)
+		}
+		s.backend.gate = nil
 	}
 }

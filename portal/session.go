@@ -74,24 +74,30 @@ func (s *Server) identify(v *viewer, token string) error {
 	if !ok || session.GetPortal() != string(v.portal) || !s.lives(session) {
 		return errNoSession
 	}
-	user, ok, err := s.user(session.GetLogin())
+	user, at, ok, err := s.userAt(session.GetLogin())
 	if err != nil {
 		return err
 	}
 	if !ok || user.GetDisabled() || !slices.Contains(rolesOf[v.portal], user.GetRole()) {
 		return errNoSession
 	}
-	v.user, v.session, v.token = user, session, token
+	v.user, v.userAt, v.session, v.token = user, at, session, token
 	return nil
 }
 
 func (s *Server) user(login string) (*schema.User, bool, error) {
+	user, _, ok, err := s.userAt(login)
+	return user, ok, err
+}
+
+// userAt is a person and the entry of the ledger that says so: what is written over it must have been made of it.
+func (s *Server) userAt(login string) (*schema.User, uint64, bool, error) {
 	row, ok, err := s.opt.Backend.Store().Get("User", login)
 	if err != nil {
-		return nil, false, fmt.Errorf("read user: %w", err)
+		return nil, 0, false, fmt.Errorf("read user: %w", err)
 	}
 	user, _ := row.Record.(*schema.User)
-	return user, ok, nil
+	return user, row.Seq, ok, nil
 }
 
 // SessionUser is the person logged in.

@@ -31,7 +31,8 @@ type backend struct {
 	store *store.Store
 	hub   *live.Hub
 	index uint64
-	down  bool // no leader
+	down  bool                  // no leader
+	gate  func(*schema.Command) // what is waited for before a command is applied
 	now   func() time.Time
 }
 
@@ -51,6 +52,9 @@ var transitions = map[string]struct{ from, to string }{
 }
 
 func (b *backend) Propose(_ context.Context, cmd *schema.Command) (*schema.Result, error) {
+	if b.gate != nil {
+		b.gate(cmd)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.down {
@@ -104,8 +108,11 @@ func (b *backend) put(batch *store.Batch, cmd *schema.Command, put *schema.Put, 
 				continue
 			}
 		}
-		if _, ok, err := batch.Get(change.Type, change.Key); err != nil {
+		if row, ok, err := batch.Get(change.Type, change.Key); err != nil {
 			return err
+		} else if c.GetOver() != 0 && row.Seq != c.GetOver() {
+			res.Violations = append(res.Violations, &schema.Violation{Record: change.Type + "/" + change.Key, Rule: "changed_meanwhile"})
+			continue
 		} else if ok && c.GetCreate() {
 			res.Violations = append(res.Violations, &schema.Violation{Record: change.Type + "/" + change.Key, Rule: "exists"})
 			continue

@@ -618,6 +618,7 @@ type Change struct {
 	Deleted       bool                   `protobuf:"varint,4,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	To            string                 `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`          // SCOPE_DOWN records: the child it is for, or "*"
 	Create        bool                   `protobuf:"varint,6,opt,name=create,proto3" json:"create,omitempty"` // refuse when a record with this key exists
+	Over          uint64                 `protobuf:"varint,7,opt,name=over,proto3" json:"over,omitempty"`     // refuse when what is written over is not this entry of the site's ledger any more; 0: whatever is there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -692,6 +693,13 @@ func (x *Change) GetCreate() bool {
 		return x.Create
 	}
 	return false
+}
+
+func (x *Change) GetOver() uint64 {
+	if x != nil {
+		return x.Over
+	}
+	return 0
 }
 
 // Act is one step in the life cycle of an alarm, a warning, a spot check or a shelf.
@@ -1589,14 +1597,15 @@ const file_dusthub_v1_ledger_proto_rawDesc = "" +
 	"\x03Put\x12,\n" +
 	"\achanges\x18\x01 \x03(\v2\x12.dusthub.v1.ChangeR\achanges\x12\x12\n" +
 	"\x04role\x18\x02 \x01(\tR\x04role\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x88\x01\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x9c\x01\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
 	"\x06record\x18\x02 \x01(\fR\x06record\x12\x10\n" +
 	"\x03key\x18\x03 \x01(\tR\x03key\x12\x18\n" +
 	"\adeleted\x18\x04 \x01(\bR\adeleted\x12\x0e\n" +
 	"\x02to\x18\x05 \x01(\tR\x02to\x12\x16\n" +
-	"\x06create\x18\x06 \x01(\bR\x06create\"\x82\x02\n" +
+	"\x06create\x18\x06 \x01(\bR\x06create\x12\x12\n" +
+	"\x04over\x18\a \x01(\x04R\x04over\"\x82\x02\n" +
 	"\x03Act\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +

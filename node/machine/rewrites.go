@@ -2,7 +2,6 @@ package machine
 
 import (
 	"slices"
-	"strings"
 
 	"dusthub/schema"
 
@@ -18,19 +17,29 @@ var final = map[string]struct {
 	"AuditEntry": {"append_only", "a new entry: the audit is never written over", (*turn).overEntry},
 	// A leader that loses its office may still have said what the next one went beyond: what is sent would be sent again.
 	"Delivery": {"life_cycle", "a delivery that goes on: nothing finished is begun again, tries never fall, only the finished is deleted", (*turn).overDelivery},
+	// GB/T 22239-2019 8.1.4.1 d: what proved somebody once proves nobody again.
+	"User": {"used_up", "a second factor that goes on: a code that was used stays used", (*turn).overUser},
 }
+
+// ruleOver refuses a change made of what is not there any more: somebody else was quicker, perhaps at another replica.
+const ruleOver = "changed_meanwhile"
 
 // rewrites refuses a command that would take back what its records say already. Whether it does only the rows know: the
 // refusal is remembered until the next checkpoint.
 func (t *turn) rewrites(put *schema.Put) bool {
 	if t.replay {
-		typ, key, found := strings.Cut(t.memory.owner(t.index, 0), "/")
-		if found {
-			t.refuse(final[typ].rule, key, final[typ].wanted)
+		was := t.memory.owner(t.index, 0)
+		if was != "" {
+			t.refuse("refused", was, "what was refused once is refused again")
 		}
-		return found
+		return was != ""
 	}
 	for _, c := range put.GetChanges() {
+		if key, stale := t.stale(c); stale {
+			t.memory.disown(t.index, 0, c.GetType()+"/"+key)
+			t.refuse(ruleOver, key, "the record as it is now: read it again")
+			return true
+		}
 		f, ok := final[c.GetType()]
 		if !ok {
 			continue
@@ -42,6 +51,41 @@ func (t *turn) rewrites(put *schema.Put) bool {
 		}
 	}
 	return false
+}
+
+// stale says whether a change is made of another entry than the row's.
+func (t *turn) stale(c *schema.Change) (string, bool) {
+	if c.GetOver() == 0 {
+		return "", false
+	}
+	key := c.GetKey()
+	if !c.GetDeleted() {
+		rec, err := schema.Decode(c.GetType(), c.GetRecord())
+		if err != nil {
+			return "", false // the engine says what is wrong with it
+		}
+		key = schema.KeyOf(rec)
+	}
+	row, ok, err := t.batch.Get(c.GetType(), key)
+	return key, err != nil || !ok || row.Seq != c.GetOver()
+}
+
+// overUser finds a second factor that would take again what it took already.
+func (t *turn) overUser(c *schema.Change) (string, bool) {
+	next := &schema.User{}
+	if c.GetDeleted() || proto.Unmarshal(c.GetRecord(), next) != nil {
+		return "", false // the engine says what is wrong with it
+	}
+	row, ok, err := t.batch.Get(c.GetType(), next.GetLogin())
+	if err != nil || !ok {
+		return next.GetLogin(), err != nil
+	}
+	old := row.Record.(*schema.User)
+	if old.GetTotpSealed() == "" || old.GetTotpSealed() != next.GetTotpSealed() {
+		return "", false
+	}
+	back := slices.ContainsFunc(next.GetRecovery(), func(code string) bool { return !slices.Contains(old.GetRecovery(), code) })
+	return next.GetLogin(), back || next.GetTotpStep() < old.GetTotpStep()
 }
 
 func (t *turn) overEntry(c *schema.Change) (string, bool) {

@@ -90,3 +90,77 @@ func TestRefusedDeliveriesStayRefusedInAReplay(t *testing.T) {
 		t.Errorf("after crashes\n%s\nwanted\n%s", got, want)
 	}
 }
+
+// A change made of a row that somebody else wrote over meanwhile is refused, and a code of a second factor that was used stays used.
+func TestAUserIsWrittenOverWhatWasRead(t *testing.T) {
+	user := func(step int64, recovery ...string) *schema.User {
+		return &schema.User{Login: "duty", Name: "值班", Role: "province_regulator", Password: "pbkdf2-hmac-sm3$1$x$x", TotpSealed: "sealed", TotpStep: step, Recovery: recovery}
+	}
+	change := func(sealed string) *schema.User {
+		u := user(1)
+		u.TotpSealed = sealed
+		return u
+	}
+	for _, c := range []struct {
+		name string
+		next *schema.User
+		over int64 // entries since the one the change is made of; -1: says nothing
+		rule string
+	}{
+		{"made of what is there", user(6, "a", "b"), 0, ""}, {"of what was there before", user(6, "a", "b"), 1, ruleOver}, {"of anything", user(6, "a", "b"), -1, ""},
+		{"the same again", user(5, "a", "b"), 0, ""}, {"the step falls", user(4, "a", "b"), -1, "used_up"}, {"a recovery code comes back", user(6, "a", "b", "c"), -1, "used_up"},
+		{"a recovery code is used", user(5, "a"), 0, ""}, {"another secret", change("new"), 0, ""}, {"no secret", change(""), 0, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, _ := pair(t, child)
+			put := func(u *schema.User, over uint64) *schema.Result {
+				cmd := putAll(t, "", u)
+				cmd.Actor = "site"
+				cmd.GetPut().Changes[0].Over = over
+				return s.at(t, start, cmd)
+			}
+			put(user(4, "a", "b", "c"), 0)
+			put(user(5, "a", "b"), 0)
+			row, _, err := s.store.Get("User", "duty")
+			must(t, err)
+			over := uint64(0)
+			if c.over >= 0 {
+				over = row.Seq - uint64(c.over)
+			}
+			rule := ""
+			for _, v := range put(c.next, over).GetViolations() {
+				rule = v.GetRule()
+			}
+			if rule != c.rule {
+				t.Errorf("refused by %q, wanted %q", rule, c.rule)
+			}
+		})
+	}
+}
+
+// A replay after a crash refuses what was refused, although the row has moved on.
+func TestAStaleChangeStaysRefusedInAReplay(t *testing.T) {
+	whole := openSite(t, vfs.NewMem())
+	defer whole.store.Close()
+	var log [][]byte
+	refused := 0
+	for i := range int64(300) {
+		cmd := putAll(t, "", &schema.User{Login: "duty", Name: fmt.Sprint(i), Role: "province_regulator", Password: "x"})
+		cmd.Actor, cmd.Time = "site", start+i
+		if row, ok, err := whole.store.Get("User", "duty"); err == nil && ok {
+			cmd.GetPut().Changes[0].Over = row.Seq - uint64(i%2)
+		}
+		raw, err := schema.Marshal(cmd)
+		must(t, err)
+		log = append(log, raw)
+		if schema.Refuses(whole.propose(t, cmd).GetViolations()) {
+			refused++
+		}
+	}
+	if refused < 100 || refused > 200 {
+		t.Fatalf("%d of %d refused: the test tests nothing", refused, len(log))
+	}
+	if got, want := crashing(t, log, 3), whole.picture(t); got != want {
+		t.Errorf("after crashes\n%s\nwanted\n%s", got, want)
+	}
+}
