@@ -4,6 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { deflateSync, crc32 } from 'node:zlib'
 import { chromium } from 'playwright-core'
+import { violations } from './axe.mjs'
 
 export const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
 export const SHOTS = fileURLToPath(new URL('../../../artifacts/screenshots/', import.meta.url))
@@ -77,8 +78,13 @@ export async function shoot(page, size, name) {
   await page.setViewportSize(SIZES[size])
 }
 
-/** What a demanding eye would find: anything wider than the screen, and on a phone anything too small to touch. */
+/** What a demanding eye would find, and who does not see: layout by rule, and what axe-core calls serious. */
 export async function inspect(page, phone) {
+  return [...(await layout(page, phone)), ...(await violations(page))]
+}
+
+/** Anything wider than the screen, and on a phone anything too small to touch. */
+function layout(page, phone) {
   return page.evaluate((isPhone) => {
     const out = []
     const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth

@@ -1,0 +1,33 @@
+// What axe-core finds on a page: the rules of WCAG 2.2 A and AA, and its own best practices. What is serious or critical is a fault.
+import axe from 'axe-core'
+
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+const SHOWN = 3 // places of each rule that are named
+
+/** Serious and critical violations of what is shown now, in words. */
+export async function violations(page) {
+  const loaded = await page.evaluate(() => typeof window.axe === 'object')
+  if (!loaded) await page.evaluate(axe.source)
+  const found = await page.evaluate(
+    (tags) =>
+      window.axe.run(document, {
+        runOnly: { type: 'tag', values: tags },
+        resultTypes: ['violations'],
+      }),
+    TAGS,
+  )
+  return found.violations
+    .filter((v) => v.impact === 'serious' || v.impact === 'critical')
+    .map((v) => {
+      const places = v.nodes.slice(0, SHOWN).map((n) => `${n.target.join(' ')} (${reason(n)})`)
+      const rest = v.nodes.length > SHOWN ? ` and ${v.nodes.length - SHOWN} more` : ''
+      return `axe ${v.id}: ${v.help}: ${places.join('; ')}${rest}`
+    })
+}
+
+/** The first check that failed, short: of a contrast its figures. */
+function reason(node) {
+  const check = [...node.any, ...node.all, ...node.none][0]
+  const { contrastRatio, fgColor, bgColor } = check?.data ?? {}
+  return contrastRatio ? `${fgColor} on ${bgColor} is ${contrastRatio}:1` : (check?.message ?? '')
+}
