@@ -18,6 +18,10 @@ help: ## list the targets
 demo: build ## build everything and run the demonstration: ministry, two provinces, twenty plants (DEMO_FLAGS=--reset begins anew)
 	@exec $(BIN) demo $(DEMO_FLAGS)
 
+.PHONY: seed-nation
+seed-nation: build ## run one site with a country in it: 43,000 plants, 300,000 series (NATION=plants; DEMO_FLAGS=--reset begins anew)
+	@exec $(BIN) demo --dir nation-data --nation $(or $(NATION),43000) $(DEMO_FLAGS)
+
 .PHONY: demo-check
 demo-check: build ## run the demonstration on free ports until every step of the loop was seen; prints one JSON object
 	@exec $(BIN) demo --check $(DEMO_FLAGS)

@@ -22,12 +22,13 @@ type demoCmd struct {
 	Reset     bool   `help:"Begin anew: throw the folder away first."`
 	FreePorts bool   `help:"Take any free ports instead of the well-known ones."`
 	Check     bool   `help:"Watch until every step of the loop was seen, print one JSON object, stop."`
+	Nation    int    `placeholder:"PLANTS" help:"One site with a country of so many plants (43000) instead of three sites with twenty."`
 	Announce  string `type:"path" placeholder:"FILE" help:"Write addresses and logins to this file as JSON once everything runs."`
 }
 
 // Run runs the demonstration until Ctrl-C.
 func (c *demoCmd) Run(ctx context.Context, out io.Writer) error {
-	opt := demo.Options{Dir: c.Dir, Reset: c.Reset, FreePorts: c.FreePorts, Check: c.Check, Announce: c.Announce, Out: out}
+	opt := demo.Options{Dir: c.Dir, Reset: c.Reset, FreePorts: c.FreePorts, Check: c.Check, Nation: c.Nation, Announce: c.Announce, Out: out}
 	if !c.Check {
 		return demo.Run(ctx, opt)
 	}

@@ -30,6 +30,7 @@ type Options struct {
 	Reset     bool      // begin anew
 	FreePorts bool      // any ports rather than the well-known ones
 	Check     bool      // watch the loop, print what was seen as JSON, stop
+	Nation    int       // so many plants in one site of the whole country, instead of the three sites with their twenty
 	Announce  string    // file that gets addresses and logins as JSON once everything runs
 	Binary    string    // the dusthub program; empty: this one
 	Out       io.Writer // progress and the result
@@ -86,7 +87,12 @@ func Run(ctx context.Context, opt Options) error {
 		opt: opt, log: slog.New(slog.NewTextHandler(logFile, nil)), sites: world(), plants: plants.All(),
 		admins: map[string]*session{}, gateways: map[int]*gatewayProcess{}, clients: map[int]*sim.Client{},
 	}
-	err = r.play(ctx)
+	if opt.Nation > 0 {
+		r.sites, r.plants = nationalSites(), nil
+		err = r.playNation(ctx)
+	} else {
+		err = r.play(ctx)
+	}
 	if stopErr := r.stop(); stopErr != nil {
 		r.log.Error("stop", "err", stopErr)
 		err = errors.Join(err, stopErr)
@@ -212,11 +218,15 @@ func probe(ctx context.Context, url string) error {
 	return nil
 }
 
-// stop ends everything, all at once, within five seconds.
+// stop ends everything, all at once.
 func (r *run) stop() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var group sync.WaitGroup
+	within := stopWithin
+	if r.opt.Nation > 0 {
+		within = stopWithinNation
+	}
 	all := append([]*process{}, r.procs...)
 	for _, g := range r.gateways {
 		if g.process != nil {
@@ -227,7 +237,7 @@ func (r *run) stop() error {
 	for i, p := range all {
 		group.Go(func() {
 			if p.running() {
-				errs[i] = p.stop()
+				errs[i] = p.stop(within)
 			}
 		})
 	}

@@ -168,7 +168,7 @@ func (r *run) switchPower(ctx context.Context, g *gatewayProcess, on bool) error
 		}
 		p := g.process
 		g.process = nil
-		return p.stop()
+		return p.stop(stopWithin)
 	case on && g.process == nil:
 		p, err := start(r.opt.Binary, r.opt.Dir, g.name, "collect", "--config", g.config)
 		if err != nil {

@@ -375,7 +375,7 @@ func newLoop(t *testing.T, collectors int) *loop {
 func (l *loop) stop() {
 	for name, p := range l.procs {
 		if p.running() {
-			if err := p.stop(); err != nil {
+			if err := p.stop(stopWithin); err != nil {
 				l.t.Errorf("stop %s: %v", name, err)
 			}
 		}

@@ -8,6 +8,9 @@ import (
 // listenerCount is how many addresses a replica listens on.
 const listenerCount = 8
 
+// portsOfReplica is from one replica's well-known ports to the next one's.
+const portsOfReplica = 10
+
 // addresses are where one replica listens, all on loopback.
 type addresses struct {
 	Regulator, Enterprise, Access, MQTT, GRPC, Ops, Raft, RPC string

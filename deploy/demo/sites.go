@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,28 +24,35 @@ const certificateLife = 2 * 365 * 24 * time.Hour
 type site struct {
 	ID, Name, Level, Region string
 	Parent                  string
+	Port                    int // the first of its well-known ones
 	Replicas                []addresses
+	Pace                    map[string]any // sections of the configuration that set how fast time runs
+}
+
+// fastMotion: what takes hours in a plant takes minutes in the demonstration.
+var fastMotion = map[string]any{
+	"store":  map[string]any{"partition": "2m", "grace": "30s", "checkpoint_every": "1m"},
+	"engine": map[string]any{"offline_after": "20s", "fan_stop_delay": "40s", "model": "demo"},
+	"ledger": map[string]any{"checkpoint_every": "5s"},
 }
 
 // world lists the sites: a ministry with one replica, Jiangsu with three, Shandong with one.
 func world() []*site {
 	return []*site{
-		{ID: "ministry", Name: "应急管理部", Level: "ministry", Replicas: make([]addresses, 1)},
-		{ID: "jiangsu", Name: "江苏省应急管理厅", Level: "province", Region: "320000", Parent: "ministry", Replicas: make([]addresses, 3)},
-		{ID: "shandong", Name: "山东省应急管理厅", Level: "province", Region: "370000", Parent: "ministry", Replicas: make([]addresses, 1)},
+		{ID: "ministry", Port: 8100, Name: "应急管理部", Level: "ministry", Replicas: make([]addresses, 1), Pace: fastMotion},
+		{ID: "jiangsu", Port: 8200, Name: "江苏省应急管理厅", Level: "province", Region: "320000", Parent: "ministry", Replicas: make([]addresses, 3), Pace: fastMotion},
+		{ID: "shandong", Port: 8300, Name: "山东省应急管理厅", Level: "province", Region: "370000", Parent: "ministry", Replicas: make([]addresses, 1), Pace: fastMotion},
 	}
 }
 
 // place gives every replica its addresses: well-known ones, or free ones when several demonstrations share a machine.
 func place(sites []*site, anywhere bool) error {
-	base := 8100
 	var all []addresses
 	for _, s := range sites {
 		for i := range s.Replicas {
-			s.Replicas[i] = fixed(base + 10*i)
+			s.Replicas[i] = fixed(s.Port + portsOfReplica*i)
 			all = append(all, s.Replicas[i])
 		}
-		base += 100
 	}
 	if !anywhere {
 		if addr := busy(all); addr != "" {
@@ -162,13 +170,10 @@ func configure(dir string, sites []*site, s *site, replica int) (string, error) 
 		"listen": m{
 			"regulator": a.Regulator, "enterprise": a.Enterprise, "access": a.Access, "mqtt": a.MQTT, "grpc": a.GRPC, "ops": a.Ops,
 		},
-		// Fast motion: what takes hours in a plant takes minutes here.
-		"store":     m{"partition": "2m", "grace": "30s", "checkpoint_every": "1m"},
-		"engine":    m{"offline_after": "20s", "fan_stop_delay": "40s", "model": "demo"},
-		"ledger":    m{"checkpoint_every": "5s"},
 		"bootstrap": bootstrap,
 		"portal":    m{"first_change": false, "second_factor": "optional"},
 	}
+	maps.Copy(c, s.Pace)
 	for _, parent := range sites {
 		if parent.ID == s.Parent {
 			c["parent"] = m{"site": parent.ID, "addr": parent.Replicas[0].GRPC}

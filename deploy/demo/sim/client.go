@@ -116,13 +116,18 @@ func (c *Client) flush(ctx context.Context, backlog []round) []round {
 func NewLine(w *World, plant int, base string, cred Credential, log *slog.Logger) *Client {
 	c := &Client{world: w, plant: plant, cred: cred, log: log}
 	c.send = func(ctx context.Context, at time.Time, readings []Reading) error {
-		var b strings.Builder
-		for _, r := range readings {
-			fmt.Fprintf(&b, "dust,metric=%s value=%s %d\n", r.Metric, strconv.FormatFloat(r.Value, 'f', -1, 64), at.UnixMilli())
-		}
-		return post(ctx, base+"/api/v2/write?precision=ms", "text/plain; charset=utf-8", []byte(b.String()), map[string]string{"Authorization": "Token " + cred.Gateway + ":" + cred.Secret})
+		return SendLine(ctx, base, cred, at, readings)
 	}
 	return c
+}
+
+// SendLine sends readings of one time in InfluxDB line protocol to base, once.
+func SendLine(ctx context.Context, base string, cred Credential, at time.Time, readings []Reading) error {
+	var b strings.Builder
+	for _, r := range readings {
+		fmt.Fprintf(&b, "dust,metric=%s value=%s %d\n", r.Metric, strconv.FormatFloat(r.Value, 'f', -1, 64), at.UnixMilli())
+	}
+	return post(ctx, base+"/api/v2/write?precision=ms", "text/plain; charset=utf-8", []byte(b.String()), map[string]string{"Authorization": "Token " + cred.Gateway + ":" + cred.Secret})
 }
 
 // NewSM4 sends the ministry's encrypted JSON form (domain 2.2, 2.3).
