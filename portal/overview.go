@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
 	"dusthub/node/store"
@@ -131,53 +130,13 @@ const (
 	hourMs        = int64(time.Hour / time.Millisecond)
 )
 
-// overviewCache shares an overview between all who look at the same region of the same area within a second.
-type overviewCache struct {
-	mu sync.Mutex
-	by map[[2]string]*cachedOverview
-}
-
-type cachedOverview struct {
-	mu   sync.Mutex // held while it is computed: the others wait and share
-	at   time.Time
-	view *Overview
-}
-
-func newOverviewCache() *overviewCache {
-	return &overviewCache{by: map[[2]string]*cachedOverview{}}
-}
-
-func (c *overviewCache) entry(key [2]string) *cachedOverview {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.by[key]
-	if e == nil {
-		if len(c.by) >= overviewsKept {
-			clear(c.by)
-		}
-		e = &cachedOverview{}
-		c.by[key] = e
-	}
-	return e
-}
-
 type overviewInput struct {
 	Region string `query:"region" maxLength:"6" doc:"GB/T 2260; empty is all the viewer may see"`
 }
 
+// overview is shared between all who look at the same region of the same area.
 func (s *Server) overview(ctx context.Context, v *viewer, in *overviewInput) (*Overview, error) {
-	e := s.overviews.entry([2]string{v.area(), regionPrefix(in.Region)})
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.view != nil && s.opt.Now().Sub(e.at) < overviewFor {
-		return e.view, nil
-	}
-	view, err := s.computeOverview(ctx, v, in.Region)
-	if err != nil {
-		return nil, err
-	}
-	e.at, e.view = s.opt.Now(), view
-	return view, nil
+	return s.overviews.get(ctx, [2]string{v.area(), regionPrefix(in.Region)}, func(ctx context.Context) (*Overview, error) { return s.computeOverview(ctx, v, in.Region) })
 }
 
 func (s *Server) computeOverview(ctx context.Context, v *viewer, region string) (*Overview, error) {

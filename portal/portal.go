@@ -22,6 +22,7 @@ import (
 	"dusthub/node/live"
 	"dusthub/node/model"
 	"dusthub/node/replay"
+	"dusthub/node/statistics"
 	"dusthub/node/store"
 	"dusthub/schema"
 
@@ -142,7 +143,8 @@ type Server struct {
 	streams   *streams
 	fanout    *fanout
 	metrics   *metrics
-	overviews *overviewCache
+	overviews *shared[[2]string, *Overview]
+	counted   *shared[statisticsKey, *statistics.Result]
 	reads     reads
 	doors     map[Portal]*door
 }
@@ -170,7 +172,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s := &Server{
 		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: &paced{last: map[string]time.Time{}}, hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1), scan: maxScan,
-		streams: newStreams(m), overviews: newOverviewCache(), doors: map[Portal]*door{},
+		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), counted: newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept), doors: map[Portal]*door{},
 	}
 	s.fanout = newFanout(s)
 	if s.world, err = newWorld(opt.Backend.Store(), opt.Backend.Hub(), opt.Now); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"dusthub/node/statistics"
 )
@@ -19,6 +20,8 @@ type statisticsInput struct {
 const (
 	statisticsDays = 7
 	statisticsMost = 366 * dayMs
+	statisticsFor  = 30 * time.Second // the same question is answered by the same count for so long
+	statisticsKept = 64
 )
 
 // statisticsQuery is what a viewer may count: plants in sight, of the region and industry asked for.
@@ -60,12 +63,21 @@ func (s *Server) statisticsQuery(v *viewer, in *statisticsInput) (statistics.Que
 	return q, nil
 }
 
+// statisticsKey is what a count depends on: what was asked for, and what the asker sees.
+type statisticsKey struct {
+	in          statisticsInput
+	area, owned string
+}
+
+// statistics counts once for all who ask the same at about the same time: hundreds of thousands of alarms take seconds.
 func (s *Server) statistics(ctx context.Context, v *viewer, in *statisticsInput) (*statistics.Result, error) {
-	q, err := s.statisticsQuery(v, in)
-	if err != nil {
-		return nil, err
-	}
-	return statistics.Collect(ctx, s.opt.Backend.Store(), q)
+	return s.counted.get(ctx, statisticsKey{*in, v.area(), v.owned()}, func(ctx context.Context) (*statistics.Result, error) {
+		q, err := s.statisticsQuery(v, in)
+		if err != nil {
+			return nil, err
+		}
+		return statistics.Collect(ctx, s.opt.Backend.Store(), q)
+	})
 }
 
 type statisticsSeriesInput struct {
