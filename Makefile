@@ -36,7 +36,7 @@ web: $(WEB)/dist/.built ## build the front end
 
 $(WEB)/node_modules/.installed: $(WEB)/package-lock.json
 	@scripts/need npm "Node.js 20 or newer with npm (Debian: apt-get install nodejs npm)"
-	@echo "installing the front end's packages ..." && cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
+	@echo "installing the front end's packages ..." && cd $(WEB) && npm ci --prefer-offline --no-audit --no-fund --loglevel=error && touch node_modules/.installed
 
 $(WEB)/dist/.built: $(WEB)/node_modules/.installed $(WEB_SOURCES)
 	@echo "building the front end ..." && cd $(WEB) && npm run --silent build && touch dist/.built && touch dist/.keep
@@ -54,9 +54,18 @@ test-unit: web ## unit, property and integration tests of every package
 	@$(GOTEST) -skip TestWholeLoop ./...
 
 .PHONY: test-api
-test-api: tools/api/node_modules/.installed ## Spectral over the OpenAPI descriptions that the portals serve
-	@mkdir -p artifacts/openapi && OPENAPI_DIR=$(CURDIR)/artifacts/openapi $(GOTEST) -count=1 -run TestDescription ./portal
+test-api: tools/api/node_modules/.installed descriptions ## Spectral over the OpenAPI descriptions that the portals serve; the front end's types are made of them
 	@cd tools/api && npx --no-install spectral lint --fail-severity=warn ../../artifacts/openapi/*.json
+	@scripts/client --check
+
+.PHONY: client
+client: descriptions ## write the front end's types of the API anew, from the OpenAPI descriptions
+	@scripts/client
+
+.PHONY: descriptions
+descriptions: $(WEB)/node_modules/.installed
+	@mkdir -p artifacts/openapi && OPENAPI_DIR=$(CURDIR)/artifacts/openapi $(GOTEST) -count=1 -run TestDescription ./portal >/dev/null || \
+		{ echo "the portals' descriptions cannot be written: go test -run TestDescription ./portal" >&2; exit 1; }
 
 tools/api/node_modules/.installed: tools/api/package-lock.json
 	@echo "installing Spectral ..." && cd tools/api && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed

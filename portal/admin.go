@@ -119,7 +119,7 @@ type userInput struct {
 type UserView struct {
 	Login      string `json:"login"`
 	Name       string `json:"name"`
-	Role       string `json:"role"`
+	Role       string `json:"role" table:"role"`
 	Region     string `json:"region,omitempty"`
 	Enterprise string `json:"enterprise,omitempty"`
 	Org        string `json:"org,omitempty"`

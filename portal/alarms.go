@@ -31,7 +31,7 @@ type WarningView struct {
 
 // Page of items; next is the cursor of the page behind it, absent on the last.
 type Page[T any] struct {
-	Items []T    `json:"items"`
+	Items []T    `json:"items" nullable:"false"`
 	Next  string `json:"next,omitempty"`
 }
 

@@ -628,7 +628,7 @@ func TestFederation(t *testing.T) {
 	})
 	var v FederationView
 	s.as("ministry", http.MethodGet, "/api/v1/federation", nil).into(t, &v)
-	if v.Self.Leader != "r1" || v.Self.Seq == 0 || v.Parent.Value.Lanes[0].Lag != 2 || v.Children == nil || len(v.Self.Replicas) != 1 {
+	if v.Self.Leader != "r1" || v.Self.Seq == 0 || v.Parent.Value.Lanes[0].Lag != 2 || len(v.Children) != 0 || len(v.Self.Replicas) != 1 {
 		t.Errorf("federation: %+v", v)
 	}
 }

@@ -106,7 +106,7 @@ type channelInput struct {
 		Kind         string          `json:"kind,omitempty" enum:"portal,web_push,email,webhook,sms" doc:"needed for a new channel"`
 		Name         string          `json:"name,omitempty" maxLength:"100"`
 		Address      string          `json:"address,omitempty" maxLength:"2000" doc:"e-mail address, URL or mobile number; left out: as it is"`
-		Subscription json.RawMessage `json:"subscription,omitempty" doc:"kind web_push: the browser's PushSubscription {endpoint, keys: {p256dh, auth}}"`
+		Subscription json.RawMessage `json:"subscription,omitempty" kinds:"object" doc:"kind web_push: the browser's PushSubscription {endpoint, keys: {p256dh, auth}}"`
 		Priority     string          `json:"priority,omitempty" enum:"low,medium,high,critical" doc:"called from this priority on"`
 		QuietFrom    int32           `json:"quiet_from,omitempty" minimum:"0" maximum:"1439" doc:"minute of the Beijing day; equal to quiet_until: none"`
 		QuietUntil   int32           `json:"quiet_until,omitempty" minimum:"0" maximum:"1439"`

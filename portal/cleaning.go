@@ -12,8 +12,8 @@ import (
 
 // CleaningView is a plant's cleaning: what is planned, and what was done, newest first.
 type CleaningView struct {
-	Plans   []*schema.CleaningPlan   `json:"plans"`
-	Records []*schema.CleaningRecord `json:"records"`
+	Plans   []*schema.CleaningPlan   `json:"plans,omitempty"`
+	Records []*schema.CleaningRecord `json:"records,omitempty"`
 }
 
 type cleaningInput struct {

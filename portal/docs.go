@@ -59,8 +59,7 @@ func (d *door) docs(c *fiber.Ctx) error {
 		if !slices.Contains(a.Portals, d.portal) {
 			continue
 		}
-		item := d.api.OpenAPI().Paths[a.Path]
-		op := map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "DELETE": item.Delete, "PATCH": item.Patch, "PUT": item.Put}[a.Method]
+		op := operationOf(d.api.OpenAPI(), a)
 		r := docsRoute{Method: a.Method, Path: a.Path, Summary: a.Summary, Roles: op.Description}
 		for _, p := range op.Parameters {
 			r.Params = append(r.Params, docsParam{p.Name, p.In, typeOf(p.Schema), p.Description})

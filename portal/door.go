@@ -45,6 +45,7 @@ func (s *Server) open(p Portal) (*door, error) {
 	d.api = humafiber.New(d.app, apiConfig(p))
 	d.routes()
 	delete(d.api.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's; ours is Problem
+	describe(d.api.OpenAPI().Components.Schemas)
 	d.app.Get("/api/docs", d.docs)
 	files, err := loadAssets(s.opt.Assets)
 	if err != nil {

@@ -59,7 +59,7 @@ type DrawView struct {
 	Criteria   string      `json:"criteria"`
 	Pool       int         `json:"pool" doc:"plants that could be drawn"`
 	PoolDigest string      `json:"pool_digest" doc:"SM3 of their codes, sorted, a line each"`
-	Drawn      []DrawnView `json:"drawn"`
+	Drawn      []DrawnView `json:"drawn" nullable:"false"`
 }
 
 // DrawnView is a drawn plant.
@@ -68,7 +68,7 @@ type DrawnView struct {
 	Enterprise     string   `json:"enterprise"`
 	EnterpriseName string   `json:"enterprise_name"`
 	RegionName     string   `json:"region_name"`
-	Inspectors     []string `json:"inspectors"`
+	Inspectors     []string `json:"inspectors,omitempty"`
 	SpotCheck      string   `json:"spot_check,omitempty"`
 	origin         string
 }
@@ -95,7 +95,7 @@ func (s *Server) drawSpotChecks(ctx context.Context, v *viewer, in *drawInput) (
 	if len(pool) == 0 {
 		return nil, problem(http.StatusUnprocessableEntity, codeRefused, "no plant in sight meets the criteria")
 	}
-	out := &DrawView{Seed: b.Seed, Criteria: b.Criteria.text(), Pool: len(pool), PoolDigest: poolDigest(pool)}
+	out := &DrawView{Seed: b.Seed, Criteria: b.Criteria.text(), Pool: len(pool), PoolDigest: poolDigest(pool), Drawn: []DrawnView{}}
 	for i, p := range draw(b.Seed, pool, b.Count, func(p DrawnView) string { return p.Enterprise }) {
 		p.Place = i + 1
 		p.Inspectors = draw(b.Seed+"/"+p.Enterprise, b.Inspectors, b.PerPlant, func(name string) string { return name })

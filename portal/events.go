@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ type ChangeEvent struct {
 // LatestEvent holds the readings of a plant that are new.
 type LatestEvent struct {
 	Enterprise string        `json:"enterprise"`
-	Values     []LatestValue `json:"values"`
+	Values     []LatestValue `json:"values" nullable:"false"`
 }
 
 // LatestValue is a metric's newest reading.
@@ -328,4 +329,7 @@ func (st *stream) latest() error {
 	return st.send("latest", LatestEvent{st.enterprise, values})
 }
 
-func (d *door) eventRoutes() { handleRaw(d, "events", d.s.events) }
+func (d *door) eventRoutes() {
+	handleRaw(d, "events", d.s.events)
+	d.streamed("events", "text/event-stream", reflect.TypeFor[ChangeEvent](), reflect.TypeFor[LatestEvent]())
+}

@@ -15,7 +15,7 @@ import (
 // Links are the site's links to its neighbours. Options.Federation gives anything whose JSON has this form.
 type Links struct {
 	Parent   Maybe[ParentLink] `json:"parent"`
-	Children []ChildLink       `json:"children"`
+	Children []ChildLink       `json:"children,omitempty"`
 }
 
 // ParentLink is the link to the parent.
@@ -23,7 +23,7 @@ type ParentLink struct {
 	Site      string     `json:"site"`
 	Connected bool       `json:"connected"`
 	Error     string     `json:"error,omitempty" doc:"why it is not connected"`
-	Lanes     []LaneLink `json:"lanes"`
+	Lanes     []LaneLink `json:"lanes,omitempty"`
 }
 
 // ChildLink is the link to a child.
@@ -33,7 +33,7 @@ type ChildLink struct {
 	LastSeen            int64        `json:"last_seen,omitempty"`
 	Version             string       `json:"version,omitempty"`
 	CertificateDaysLeft int          `json:"certificate_days_left"`
-	Lanes               []LaneLink   `json:"lanes"`
+	Lanes               []LaneLink   `json:"lanes,omitempty"`
 	Quarantined         int          `json:"quarantined"`
 }
 
@@ -59,14 +59,14 @@ type SelfView struct {
 	Leader        string    `json:"leader"`
 	Leading       bool      `json:"leading" doc:"this replica leads"`
 	Applied       uint64    `json:"applied"`
-	Replicas      []Replica `json:"replicas"`
+	Replicas      []Replica `json:"replicas,omitempty"`
 }
 
 // FederationView is this site and its neighbours.
 type FederationView struct {
 	Self SelfView `json:"self"`
 	Links
-	Quarantine []*QuarantineView `json:"quarantine" doc:"latest 50"`
+	Quarantine []*QuarantineView `json:"quarantine,omitempty" doc:"latest 50"`
 }
 
 // QuarantineView is something that was refused, and by whom.
@@ -110,7 +110,7 @@ func (s *Server) federation(ctx context.Context, v *viewer, _ *none) (*Federatio
 // links puts what the federation says of itself into the form of the API. The portal does not import the federation: one
 // that has no parent, no children and no federation at all shows the same page.
 func (s *Server) links(ctx context.Context) (Links, error) {
-	out := Links{Children: []ChildLink{}}
+	out := Links{}
 	if s.opt.Federation == nil {
 		return out, nil
 	}
@@ -120,9 +120,6 @@ func (s *Server) links(ctx context.Context) (Links, error) {
 	}
 	if err != nil {
 		return out, fmt.Errorf("state of the federation: %w", err)
-	}
-	if out.Children == nil {
-		out.Children = []ChildLink{}
 	}
 	return out, nil
 }
@@ -174,7 +171,7 @@ type OriginCounts struct {
 
 // CountsView is how much is here of each site.
 type CountsView struct {
-	Origins []OriginCounts `json:"origins"`
+	Origins []OriginCounts `json:"origins,omitempty"`
 	Metrics int            `json:"metrics"`
 }
 

@@ -30,7 +30,7 @@ type LedgerChange struct {
 	To      string        `json:"to,omitempty"`
 	Actor   string        `json:"actor,omitempty"`
 	Cause   string        `json:"cause,omitempty"`
-	Record  schema.Record `json:"record,omitempty"`
+	Record  schema.Record `json:"record,omitempty" kinds:"object"`
 }
 
 // LedgerPage is a page of a ledger.
@@ -38,7 +38,7 @@ type LedgerPage struct {
 	Origin string         `json:"origin"`
 	Epoch  uint64         `json:"epoch"`
 	Head   uint64         `json:"head"`
-	Items  []*LedgerEntry `json:"items"`
+	Items  []*LedgerEntry `json:"items" nullable:"false"`
 	Next   uint64         `json:"next,omitempty" doc:"from of the next page"`
 }
 
@@ -128,7 +128,7 @@ type LedgerHeadView struct {
 
 // List of items that needs no paging.
 type List[T any] struct {
-	Items []T `json:"items"`
+	Items []T `json:"items" nullable:"false"`
 }
 
 func (s *Server) ledgerHeads(_ context.Context, _ *viewer, _ *none) (*List[LedgerHeadView], error) {

@@ -20,9 +20,9 @@ type LimitsView struct {
 	Limits   *schema.Limits        `json:"limits"`
 	Disabled bool                  `json:"disabled" doc:"the metric is not judged"`
 	Design   float64               `json:"design" doc:"design value some defaults are shares of; 0: not known"`
-	Defaults []schema.DefaultLimit `json:"defaults"`
+	Defaults []schema.DefaultLimit `json:"defaults,omitempty"`
 	May      LimitRights           `json:"may"`
-	History  []*schema.AuditEntry  `json:"history" doc:"newest first; kept by the site that the metric belongs to"`
+	History  []*schema.AuditEntry  `json:"history,omitempty" doc:"newest first; kept by the site that the metric belongs to"`
 }
 
 // LimitRights are what a viewer may do to limits.

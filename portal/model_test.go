@@ -117,7 +117,7 @@ func TestReplayIsScoped(t *testing.T) {
 	}
 	got := s.must(Regulator, "js01", http.MethodPost, "/api/v1/model/back-test", object{"from": from, "to": to, "document": draft})
 	lines := strings.Split(strings.TrimSpace(string(got.body)), "\n")
-	var last line
+	var last BackTestLine
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || len(lines) < 2 || !strings.Contains(lines[0], `"progress"`) {
 		t.Fatalf("%v: %s", err, got.body)
 	}

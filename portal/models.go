@@ -35,7 +35,7 @@ type ModelEntry struct {
 type ModelDetail struct {
 	ModelEntry
 	Document string         `json:"document" doc:"YAML"`
-	Problems []ModelProblem `json:"problems" doc:"why this program does not take the document; empty when it does"`
+	Problems []ModelProblem `json:"problems" nullable:"false" doc:"why this program does not take the document; empty when it does"`
 	View     *ModelView     `json:"view,omitempty"`
 }
 
@@ -57,7 +57,7 @@ func problemViews(list []risk.Problem) []ModelProblem {
 type ModelCheck struct {
 	OK       bool           `json:"ok"`
 	Version  string         `json:"version,omitempty"`
-	Problems []ModelProblem `json:"problems"`
+	Problems []ModelProblem `json:"problems" nullable:"false"`
 }
 
 func (s *Server) modelEntry(r store.Row) ModelEntry {

@@ -16,16 +16,16 @@ type ModelView struct {
 	Scores      ModelScores         `json:"scores"`
 	Near        float64             `json:"near" doc:"share of the first limit within which a value is near it"`
 	MinJump     int                 `json:"min_jump" doc:"levels up that make a warning"`
-	Inherent    []FactorView        `json:"inherent"`
-	Dynamic     []FactorView        `json:"dynamic" doc:"further factors of the plant as a whole"`
-	Management  []FactorView        `json:"management"`
+	Inherent    []FactorView        `json:"inherent,omitempty"`
+	Dynamic     []FactorView        `json:"dynamic,omitempty" doc:"further factors of the plant as a whole"`
+	Management  []FactorView        `json:"management,omitempty"`
 	Criticality map[string]float64  `json:"criticality" doc:"by metric kind"`
-	Floors      []FloorView         `json:"floors"`
+	Floors      []FloorView         `json:"floors,omitempty"`
 	Hazards     HazardFigures       `json:"hazards"`
 	FeedbackS   map[string]float64  `json:"feedback_s" doc:"by level: until when a warning must be fed back"`
 	Receivers   map[string][]string `json:"receivers"`
-	Numbers     []NumberView        `json:"numbers" doc:"every number of the document with where it comes from"`
-	Variables   []VariableView      `json:"variables" doc:"inputs that expressions can name"`
+	Numbers     []NumberView        `json:"numbers,omitempty" doc:"every number of the document with where it comes from"`
+	Variables   []VariableView      `json:"variables,omitempty" doc:"inputs that expressions can name"`
 }
 
 // ModelWeights are the weights of the three parts of the index.
@@ -107,7 +107,7 @@ type StepView struct {
 // FloorView is a rule below which a level may not lie.
 type FloorView struct {
 	Code         string   `json:"code"`
-	Level        string   `json:"level"`
+	Level        string   `json:"level" table:"level"`
 	Text         string   `json:"text"`
 	Clause       string   `json:"clause,omitempty"`
 	Source       string   `json:"source,omitempty"`
@@ -115,7 +115,7 @@ type FloorView struct {
 	AfterS       float64  `json:"after_s"`
 	Kinds        []string `json:"kinds,omitempty"`
 	Shifts       int      `json:"shifts,omitempty"`
-	GraverLevel  string   `json:"graver_level,omitempty"`
+	GraverLevel  string   `json:"graver_level,omitempty" table:"level"`
 	GraverAfterS float64  `json:"graver_after_s,omitempty"`
 	When         string   `json:"when,omitempty" doc:"CEL"`
 }

@@ -138,9 +138,9 @@ func (s *Server) deleteOrg(ctx context.Context, v *viewer, in *orgKeyInput) (*sc
 
 // RoleView is what a role may do: the identifiers of the routes open to it, as the description of the API names them.
 type RoleView struct {
-	Role   string   `json:"role"`
+	Role   string   `json:"role" table:"role"`
 	Portal Portal   `json:"portal"`
-	Routes []string `json:"routes"`
+	Routes []string `json:"routes,omitempty"`
 }
 
 // roles reads the table of accesses by role.

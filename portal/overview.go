@@ -56,7 +56,7 @@ type RegionRow struct {
 	Levels       Levels `json:"levels"`
 	AlarmsOpen   int    `json:"alarms_open"`
 	WarningsOpen int    `json:"warnings_open"`
-	Worst        string `json:"worst,omitempty"`
+	Worst        string `json:"worst,omitempty" table:"level"`
 
 	Online          int `json:"online"`
 	AlarmsOverdue   int `json:"alarms_overdue"`
@@ -74,7 +74,7 @@ type IndustryRow struct {
 	AlarmsOverdue   int    `json:"alarms_overdue"`
 	WarningsOpen    int    `json:"warnings_open"`
 	WarningsOverdue int    `json:"warnings_overdue"`
-	Worst           string `json:"worst,omitempty"`
+	Worst           string `json:"worst,omitempty" table:"level"`
 }
 
 // RankRow is one of the gravest plants.
@@ -83,7 +83,7 @@ type RankRow struct {
 	Name         string `json:"name"`
 	Region       string `json:"region"`
 	RegionName   string `json:"region_name"`
-	Level        string `json:"level,omitempty"`
+	Level        string `json:"level,omitempty" table:"level"`
 	IndexMilli   int64  `json:"index_milli"`
 	AlarmsOpen   int    `json:"alarms_open"`
 	WarningsOpen int    `json:"warnings_open"`
@@ -113,12 +113,12 @@ type Overview struct {
 	Levels       Levels        `json:"levels"`
 	Alarms       AlarmCounts   `json:"alarms"`
 	Warnings     WarningCounts `json:"warnings"`
-	Regions      []RegionRow   `json:"regions"`
-	Industries   []IndustryRow `json:"by_industry" doc:"most plants first"`
-	Ranking      []RankRow     `json:"ranking" doc:"the gravest 20"`
-	Dust         []DustRow     `json:"dust"`
-	Trend        []TrendPoint  `json:"trend" doc:"the last day, hourly, and now"`
-	LatestAlarms []*AlarmView  `json:"latest_alarms" doc:"20"`
+	Regions      []RegionRow   `json:"regions,omitempty"`
+	Industries   []IndustryRow `json:"by_industry,omitempty" doc:"most plants first"`
+	Ranking      []RankRow     `json:"ranking,omitempty" doc:"the gravest 20"`
+	Dust         []DustRow     `json:"dust,omitempty"`
+	Trend        []TrendPoint  `json:"trend,omitempty" doc:"the last day, hourly, and now"`
+	LatestAlarms []*AlarmView  `json:"latest_alarms,omitempty" doc:"20"`
 }
 
 const (

@@ -15,13 +15,13 @@ type EnterpriseView struct {
 	Enterprise   *schema.Enterprise `json:"enterprise"`
 	RegionName   string             `json:"region_name"`
 	IndustryName string             `json:"industry_name"`
-	Level        string             `json:"level,omitempty" doc:"red, orange, yellow, blue; absent when never judged"`
+	Level        string             `json:"level,omitempty" table:"level" doc:"absent when never judged"`
 	IndexMilli   int64              `json:"index_milli"`
 	Online       bool               `json:"online"`
 	AlarmsOpen   int                `json:"alarms_open"`
 	WarningsOpen int                `json:"warnings_open"`
 	Origin       string             `json:"origin"`
-	DustNames    []string           `json:"dust_names"`
+	DustNames    []string           `json:"dust_names,omitempty"`
 	Collectors   int                `json:"collectors"`
 }
 
@@ -76,7 +76,7 @@ func asked(want string, is bool) bool { return want == "" || (want == "true") ==
 
 // EnterprisePage is a page of plants with how many there are in all.
 type EnterprisePage struct {
-	Items []*EnterpriseView `json:"items"`
+	Items []*EnterpriseView `json:"items" nullable:"false"`
 	Next  string            `json:"next,omitempty"`
 	Total int               `json:"total"`
 	About bool              `json:"about,omitempty" doc:"total is a bound: a long text was not looked for in all plants that may have it"`
@@ -112,28 +112,28 @@ type PlantView struct {
 	RegionName string                   `json:"region_name"`
 	Origin     string                   `json:"origin"`
 	Online     bool                     `json:"online"`
-	Gateways   []GatewayView            `json:"gateways"`
-	Workshops  []*schema.Workshop       `json:"workshops"`
-	Systems    []SystemView             `json:"systems"`
-	Alarms     []*AlarmView             `json:"alarms" doc:"open ones"`
-	Warnings   []*WarningView           `json:"warnings" doc:"open ones"`
+	Gateways   []GatewayView            `json:"gateways,omitempty"`
+	Workshops  []*schema.Workshop       `json:"workshops,omitempty"`
+	Systems    []SystemView             `json:"systems,omitempty"`
+	Alarms     []*AlarmView             `json:"alarms,omitempty" doc:"open ones"`
+	Warnings   []*WarningView           `json:"warnings,omitempty" doc:"open ones"`
 	Risk       Maybe[schema.RiskResult] `json:"risk" doc:"null when never judged"`
 	Cleaning   *CleaningView            `json:"cleaning"`
-	SpotChecks []*SpotCheckView         `json:"spot_checks" doc:"latest 20"`
-	Cameras    []*schema.Camera         `json:"cameras"`
+	SpotChecks []*SpotCheckView         `json:"spot_checks,omitempty" doc:"latest 20"`
+	Cameras    []*schema.Camera         `json:"cameras,omitempty"`
 }
 
 // GatewayView is a gateway with its state.
 type GatewayView struct {
 	Gateway *schema.Gateway `json:"gateway"`
-	State   string          `json:"state" doc:"online, offline, source_lost; offline when never heard"`
+	State   string          `json:"state" enum:"online,offline,source_lost" doc:"offline when never heard"`
 	Since   int64           `json:"since,omitempty"`
 }
 
 // SystemView is a dust removal system with its collectors.
 type SystemView struct {
 	System     *schema.DustSystem `json:"system"`
-	Collectors []CollectorView    `json:"collectors"`
+	Collectors []CollectorView    `json:"collectors,omitempty"`
 }
 
 // CollectorView is a collector with its metrics.
@@ -141,18 +141,18 @@ type CollectorView struct {
 	Collector *schema.Collector `json:"collector"`
 	TypeName  string            `json:"type_name"`
 	Wet       bool              `json:"wet"`
-	Metrics   []*MetricView     `json:"metrics"`
+	Metrics   []*MetricView     `json:"metrics,omitempty"`
 }
 
 // MetricView is a metric with its newest reading.
 type MetricView struct {
 	Metric   *schema.Metric `json:"metric"`
 	KindName string         `json:"kind_name"`
-	Signal   string         `json:"signal" doc:"AI, DI"`
+	Signal   string         `json:"signal" enum:"AI,DI"`
 	Value    float64        `json:"value"`
 	Time     int64          `json:"time,omitempty"`
 	Quality  uint8          `json:"quality"`
-	State    string         `json:"state" doc:"normal, l, ll, h, hh, fault, stale, none"`
+	State    string         `json:"state" enum:"normal,l,ll,h,hh,fault,stale,none"`
 	FreshS   float64        `json:"fresh_s" doc:"age of the reading, s"`
 }
 
@@ -353,7 +353,7 @@ type riskHistoryInput struct {
 // RiskHistory is a plant's judgements, newest first. Complete is false when older ones were not looked for: history is
 // kept in the ledger, and an answer reads a bounded part of it.
 type RiskHistory struct {
-	Items    []*schema.RiskResult `json:"items"`
+	Items    []*schema.RiskResult `json:"items" nullable:"false"`
 	Complete bool                 `json:"complete"`
 }
 

@@ -47,14 +47,14 @@ type Replica struct {
 	Address string `json:"address,omitempty"`
 	Leader  bool   `json:"leader,omitempty"`
 	Self    bool   `json:"self,omitempty"`
-	State   string `json:"state,omitempty" doc:"online, offline: as seen from this replica"`
+	State   string `json:"state,omitempty" enum:"online,offline" doc:"as seen from this replica"`
 }
 
 // Site is who the site is.
 type Site struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
-	Level  string `json:"level" doc:"ministry, province"`
+	Level  string `json:"level" enum:"ministry,province,city"`
 	Region string `json:"region,omitempty" doc:"GB/T 2260; empty is the whole country"`
 }
 

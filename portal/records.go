@@ -29,7 +29,7 @@ var written = map[string][]string{
 // RecordChange is one record to be written or deleted.
 type RecordChange struct {
 	Type   string          `json:"type" maxLength:"32"`
-	Record json.RawMessage `json:"record,omitempty" doc:"the record; fields of the data dictionary"`
+	Record json.RawMessage `json:"record,omitempty" kinds:"object" doc:"the record; fields of the data dictionary"`
 	Delete bool            `json:"delete,omitempty"`
 	Key    string          `json:"key,omitempty" maxLength:"128" doc:"of the record to be deleted"`
 	Create bool            `json:"create,omitempty" doc:"refuse when it exists"`
@@ -44,7 +44,7 @@ type writeInput struct {
 
 // Keys of the records written, in order.
 type Keys struct {
-	Keys []string `json:"keys"`
+	Keys []string `json:"keys" nullable:"false"`
 }
 
 func (s *Server) writeRecords(ctx context.Context, v *viewer, in *writeInput) (*Keys, error) {
@@ -176,7 +176,7 @@ type RecordRow struct {
 	Seq    uint64        `json:"seq"`
 	Time   int64         `json:"time"`
 	Known  int64         `json:"known"`
-	Record schema.Record `json:"record"`
+	Record schema.Record `json:"record" kinds:"object"`
 }
 
 func (s *Server) records(ctx context.Context, v *viewer, in *recordsInput) (*Page[*RecordRow], error) {

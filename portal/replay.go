@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -93,15 +94,16 @@ type backTestInput struct {
 	}
 }
 
-// line is a line of a back-test's answer.
-type line struct {
-	Progress *progress        `json:"progress,omitempty"`
+// BackTestLine is a line of a back-test's answer.
+type BackTestLine struct {
+	Progress *Progress        `json:"progress,omitempty"`
 	Result   *replay.BackTest `json:"result,omitempty"`
 	Error    string           `json:"error,omitempty"`
 	err      error
 }
 
-type progress struct {
+// Progress is how many plants of how many were judged.
+type Progress struct {
 	Done  int `json:"done"`
 	Total int `json:"total"`
 }
@@ -118,7 +120,7 @@ func (s *Server) backTest(_ context.Context, v *viewer, in *backTestInput) (*hum
 		return nil, invalid("body.version", "a version or a document to test", "")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), backTestLongest)
-	lines := make(chan line, 1)
+	lines := make(chan BackTestLine, 1)
 	go s.runBackTest(ctx, v, in, lines)
 	first := <-lines
 	if first.err != nil {
@@ -137,10 +139,10 @@ func (s *Server) backTest(_ context.Context, v *viewer, in *backTestInput) (*hum
 	}}, nil
 }
 
-func (s *Server) runBackTest(ctx context.Context, v *viewer, in *backTestInput, lines chan<- line) {
+func (s *Server) runBackTest(ctx context.Context, v *viewer, in *backTestInput, lines chan<- BackTestLine) {
 	defer close(lines)
 	prefix := regionPrefix(in.Body.Region)
-	last := line{}
+	last := BackTestLine{}
 	err := s.opt.Service.Call(v.user.GetLogin(), model.OpBackTest, in.Body.Choice, 1, func(draft *risk.Model) error {
 		out, err := s.opt.Replayer.BackTest(ctx, replay.Question{
 			Running: s.opt.Model(), Draft: draft, From: in.Body.From, To: in.Body.To, Step: in.Body.StepMs,
@@ -149,7 +151,7 @@ func (s *Server) runBackTest(ctx context.Context, v *viewer, in *backTestInput, 
 			},
 		}, func(done, total int) error {
 			select {
-			case lines <- line{Progress: &progress{done, total}}:
+			case lines <- BackTestLine{Progress: &Progress{done, total}}:
 			default: // the reader has one to read
 			}
 			return ctx.Err()
@@ -158,7 +160,7 @@ func (s *Server) runBackTest(ctx context.Context, v *viewer, in *backTestInput, 
 		return err
 	})
 	if err != nil {
-		last = line{err: err, Error: "the back-test failed"}
+		last = BackTestLine{err: err, Error: "the back-test failed"}
 		var p *Problem
 		if errors.As(replayProblem(err), &p) {
 			last.Error = p.Detail
@@ -173,7 +175,7 @@ func (s *Server) runBackTest(ctx context.Context, v *viewer, in *backTestInput, 
 }
 
 // tell writes lines as they come until the last, or the reader has gone.
-func (s *Server) tell(conn net.Conn, w *bufio.Writer, next line, lines <-chan line) {
+func (s *Server) tell(conn net.Conn, w *bufio.Writer, next BackTestLine, lines <-chan BackTestLine) {
 	beat := time.NewTicker(backTestBeat)
 	defer beat.Stop()
 	encode := json.NewEncoder(w)
@@ -201,4 +203,5 @@ func (d *door) replayRoutes() {
 	handle(d, "replay", s.replayed)
 	handle(d, "replay-again", s.replayAgain)
 	handleRaw(d, "model-back-test", s.backTest)
+	d.streamed("model-back-test", "application/x-ndjson", reflect.TypeFor[BackTestLine]())
 }

@@ -106,7 +106,7 @@ type RuleCheck struct {
 	Error   string   `json:"error,omitempty"`
 	Line    int      `json:"line,omitempty" doc:"from 1; 0: the expression as a whole"`
 	Column  int      `json:"column,omitempty"`
-	Metrics []string `json:"metrics" doc:"codes of the metrics it looks at"`
+	Metrics []string `json:"metrics,omitempty" doc:"codes of the metrics it looks at"`
 }
 
 type ruleCheckInput struct {

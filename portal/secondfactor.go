@@ -171,7 +171,7 @@ type confirmInput struct {
 
 // RecoveryView are codes that stand in for the second factor, each once. They are shown this once.
 type RecoveryView struct {
-	Codes []string `json:"codes"`
+	Codes []string `json:"codes" nullable:"false"`
 }
 
 // confirm puts the offered second factor in force; all other sessions end. What was offered before the one in force

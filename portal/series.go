@@ -33,8 +33,8 @@ type SeriesView struct {
 	Metric  string       `json:"metric"`
 	Unit    string       `json:"unit"`
 	Step    int64        `json:"step"`
-	Buckets []BucketView `json:"buckets" doc:"empty for step=0; steps without readings are left out"`
-	Points  [][3]float64 `json:"points" doc:"[time, value, quality] for step=0"`
+	Buckets []BucketView `json:"buckets,omitempty" doc:"empty for step=0; steps without readings are left out"`
+	Points  [][3]float64 `json:"points,omitempty" doc:"[time, value, quality] for step=0"`
 	Next    *int64       `json:"next,omitempty" doc:"from of the page behind it"`
 }
 

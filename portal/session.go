@@ -104,7 +104,7 @@ func (s *Server) userAt(login string) (*schema.User, uint64, bool, error) {
 type SessionUser struct {
 	Login          string `json:"login"`
 	Name           string `json:"name"`
-	Role           string `json:"role"`
+	Role           string `json:"role" table:"role"`
 	Region         string `json:"region,omitempty"`
 	Enterprise     string `json:"enterprise,omitempty"`
 	EnterpriseName string `json:"enterprise_name,omitempty"`

@@ -39,7 +39,7 @@ func clip(text string, most int) string {
 type OpenSession struct {
 	ID      string `json:"id"`
 	Login   string `json:"login"`
-	Portal  string `json:"portal"`
+	Portal  string `json:"portal" enum:"regulator,enterprise"`
 	Created int64  `json:"created" doc:"ms"`
 	Seen    int64  `json:"seen" doc:"ms"`
 	Expires int64  `json:"expires" doc:"ms"`

@@ -12,7 +12,7 @@ import (
 type SpotCheckView struct {
 	SpotCheck      *schema.SpotCheck         `json:"spot_check"`
 	EnterpriseName string                    `json:"enterprise_name"`
-	Answers        []*schema.SpotCheckAnswer `json:"answers"`
+	Answers        []*schema.SpotCheckAnswer `json:"answers,omitempty"`
 	Origin         string                    `json:"origin"`
 }
 

@@ -96,7 +96,7 @@ type ImportView struct {
 	Changed  int               `json:"changed"`
 	Same     int               `json:"same" doc:"rows that say what is known"`
 	Written  bool              `json:"written"`
-	Problems []sheet.CellError `json:"problems" doc:"of a preview; an import with problems is refused as a whole"`
+	Problems []sheet.CellError `json:"problems,omitempty" doc:"of a preview; an import with problems is refused as a whole"`
 }
 
 // importing is a workbook on its way in.

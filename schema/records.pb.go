@@ -5233,7 +5233,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x05cause\x18\x06 \x01(\tB\f\xd2\xf3\x18\b\n" +
 	"\x06原因R\x05cause\x12.\n" +
 	"\vattachments\x18\a \x03(\tB\f\xd2\xf3\x18\b\n" +
-	"\x06附件R\vattachments\"\xce\a\n" +
+	"\x06附件R\vattachments\"\xf6\a\n" +
 	"\n" +
 	"RiskResult\x12&\n" +
 	"\x02id\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
@@ -5247,9 +5247,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x05model\x18\x04 \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
 	"\f模型版本\x12\brequiredR\x05model\x12O\n" +
 	"\x05level\x18\x05 \x01(\tB9\xd2\xf3\x185\n" +
-	"\f风险等级\x12%required,oneof=red orange yellow blueR\x05level\x126\n" +
-	"\x0eprevious_level\x18\x06 \x01(\tB\x0f\xd2\xf3\x18\v\n" +
-	"\t原等级R\rpreviousLevel\x12M\n" +
+	"\f风险等级\x12%required,oneof=red orange yellow blueR\x05level\x12^\n" +
+	"\x0eprevious_level\x18\x06 \x01(\tB7\xd2\xf3\x183\n" +
+	"\t原等级\x12&omitempty,oneof=red orange yellow blueR\rpreviousLevel\x12M\n" +
 	"\vindex_milli\x18\a \x01(\x03B,\xd2\xf3\x18(\n" +
 	"\f研判指数\x12\x10gte=0,lte=100000\x1a\x061/1000R\n" +
 	"indexMilli\x12C\n" +

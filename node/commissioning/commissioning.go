@@ -64,8 +64,8 @@ type Proposal struct {
 	To       int64    `json:"to" doc:"ms, last reading"`
 	Samples  int      `json:"samples" doc:"readings there were"`
 	Used     int      `json:"used" doc:"good, within the sensor's range, while the fan ran"`
-	Limits   []Limit  `json:"limits"`
-	Warnings []string `json:"warnings"`
+	Limits   []Limit  `json:"limits,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 	History  History  `json:"history"`
 }
 

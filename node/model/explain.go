@@ -17,7 +17,7 @@ type WhatIf struct {
 	Enterprise string     `json:"enterprise"`
 	Before     *Judgement `json:"before"`
 	After      *Judgement `json:"after"`
-	Changed    []Move     `json:"changed" doc:"factors whose contribution changed"`
+	Changed    []Move     `json:"changed,omitempty" doc:"factors whose contribution changed"`
 }
 
 // Move is a factor before and after a change, in thousandths of the index.
@@ -78,20 +78,20 @@ func abs(v int64) int64 { return max(v, -v) }
 type Explanation struct {
 	Enterprise string     `json:"enterprise"`
 	Time       int64      `json:"time"`
-	Level      string     `json:"level" doc:"as it stands, with its slow fall"`
+	Level      string     `json:"level,omitempty" table:"level" doc:"as it stands, with its slow fall; absent when never judged"`
 	Since      int64      `json:"since"`
 	Result     *Judgement `json:"result" doc:"of this moment"`
-	Inputs     []Given    `json:"inputs"`
-	Floors     []Floor    `json:"floors" doc:"that hold"`
-	Sentences  []string   `json:"sentences" doc:"in Chinese"`
-	Lowers     []Lower    `json:"lowers" doc:"what would lower the index or the level, most first"`
+	Inputs     []Given    `json:"inputs,omitempty"`
+	Floors     []Floor    `json:"floors,omitempty" doc:"that hold"`
+	Sentences  []string   `json:"sentences,omitempty" doc:"in Chinese"`
+	Lowers     []Lower    `json:"lowers,omitempty" doc:"what would lower the index or the level, most first"`
 }
 
 // Given is an input with its value and what it rests on.
 type Given struct {
 	Name     string   `json:"name"`
 	Zh       string   `json:"zh"`
-	Value    any      `json:"value"`
+	Value    any      `json:"value" kinds:"number,string,boolean"`
 	Unit     string   `json:"unit,omitempty"`
 	Evidence []string `json:"evidence,omitempty" doc:"keys of alarms, metrics and base records"`
 }
@@ -99,7 +99,7 @@ type Given struct {
 // Floor is a floor that holds.
 type Floor struct {
 	Code     string   `json:"code"`
-	Level    string   `json:"level"`
+	Level    string   `json:"level" table:"level"`
 	Text     string   `json:"text"`
 	Clause   string   `json:"clause"`
 	Evidence []string `json:"evidence,omitempty"`
@@ -110,7 +110,7 @@ type Lower struct {
 	Factor string `json:"factor"`
 	What   string `json:"what" doc:"in Chinese"`
 	By     int64  `json:"by" doc:"the index, in thousandths"`
-	Level  string `json:"level" doc:"the level then"`
+	Level  string `json:"level" table:"level" doc:"the level then"`
 }
 
 // Explain says why a plant's level is what it is. Errors: those of Call, ErrPlant.

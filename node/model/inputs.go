@@ -99,14 +99,14 @@ func score(v float64) bool { return !math.IsNaN(v) && v >= 0 && v <= 100 }
 // Judgement is what a model makes of a plant's inputs.
 type Judgement struct {
 	Model           string           `json:"model"`
-	Level           string           `json:"level" doc:"with floors; a plant's own level comes down more slowly"`
-	Band            string           `json:"band" doc:"by the index alone"`
+	Level           string           `json:"level" table:"level" doc:"with floors; a plant's own level comes down more slowly"`
+	Band            string           `json:"band" table:"level" doc:"by the index alone"`
 	Floor           string           `json:"floor,omitempty"`
 	IndexMilli      int64            `json:"index_milli"`
 	InherentMilli   int64            `json:"inherent_milli"`
 	DynamicMilli    int64            `json:"dynamic_milli"`
 	ManagementMilli int64            `json:"management_milli"`
-	Factors         []*schema.Factor `json:"factors" doc:"their contributions add up to the index"`
+	Factors         []*schema.Factor `json:"factors,omitempty" doc:"their contributions add up to the index"`
 }
 
 func resultOf(m *risk.Model, s *risk.Snapshot) *Judgement {

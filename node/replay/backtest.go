@@ -24,7 +24,7 @@ type BackTest struct {
 	Plants   int              `json:"plants"`
 	Failed   int              `json:"failed,omitempty" doc:"plants that could not be judged, such as those with too much history"`
 	Differ   int              `json:"differ" doc:"plants whose level would have been another at some time"`
-	Changed  []Changed        `json:"changed" doc:"the first thousand of them"`
+	Changed  []Changed        `json:"changed,omitempty" doc:"the first thousand of them"`
 	Warnings Both[int]        `json:"warnings"`
 	Levels   Both[LevelCount] `json:"levels" doc:"plants by their level at the end"`
 	Models   Both[string]     `json:"models"`
@@ -43,8 +43,8 @@ type LevelCount map[string]int
 type Changed struct {
 	Enterprise string `json:"enterprise"`
 	Name       string `json:"name"`
-	Running    string `json:"running"`
-	Draft      string `json:"draft"`
+	Running    string `json:"running,omitempty" table:"level" doc:"absent: not judged then"`
+	Draft      string `json:"draft,omitempty" table:"level"`
 	At         int64  `json:"at"`
 }
 

@@ -19,10 +19,10 @@ type Past struct {
 	From       int64      `json:"from"`
 	To         int64      `json:"to"`
 	Model      string     `json:"model" doc:"versions by which it was judged, with commas between"`
-	Samples    []Readings `json:"samples"`
+	Samples    []Readings `json:"samples,omitempty"`
 	StepMs     int64      `json:"step_ms" doc:"readings are thinned to one in so long; 0: all are here"`
 	Track
-	Actions []Action `json:"actions"`
+	Actions []Action `json:"actions,omitempty"`
 	// Of an interval that was judged again:
 	Start       int64        `json:"start,omitempty" doc:"where the replay begins"`
 	Whole       bool         `json:"whole,omitempty" doc:"it begins at the plant's birth: nothing is approximate but the phase of the clock"`
@@ -32,7 +32,7 @@ type Past struct {
 // Readings are those of a metric: time, value, quality.
 type Readings struct {
 	Metric string       `json:"metric"`
-	Points [][3]float64 `json:"points"`
+	Points [][3]float64 `json:"points,omitempty"`
 }
 
 // Recorded tells an interval as it was. Errors: ErrPlant, ErrInterval, ErrTooMuch.

@@ -76,12 +76,12 @@ type Version[T schema.Record] struct {
 
 // Track is what became of a plant in an interval: every version of what was judged, in order of time.
 type Track struct {
-	Alarms   []Version[*schema.Alarm]      `json:"alarms"`
-	Risk     []Version[*schema.RiskResult] `json:"risk"`
-	Warnings []Version[*schema.Warning]    `json:"warnings"`
-	Models   []string                      `json:"models" doc:"risk models by which it was judged"`
-	Open     []*schema.Alarm               `json:"open" doc:"alarms that were open at the beginning"`
-	Level    string                        `json:"level" doc:"at the beginning"`
+	Alarms   []Version[*schema.Alarm]      `json:"alarms,omitempty"`
+	Risk     []Version[*schema.RiskResult] `json:"risk,omitempty"`
+	Warnings []Version[*schema.Warning]    `json:"warnings,omitempty"`
+	Models   []string                      `json:"models,omitempty" doc:"risk models by which it was judged"`
+	Open     []*schema.Alarm               `json:"open,omitempty" doc:"alarms that were open at the beginning"`
+	Level    string                        `json:"level,omitempty" table:"level" doc:"at the beginning; absent when not judged yet"`
 }
 
 func (t *Track) add(at int64, rec schema.Record) {

@@ -10,23 +10,23 @@ type Result struct {
 	PerOperatorHour float64           `json:"per_operator_hour"`
 	Peak            Peak              `json:"peak_10min" doc:"of one plant"`
 	FloodShare      float64           `json:"flood_share" doc:"of the 10-minute windows of all plants, those with more than 10 alarms"`
-	Floods          []Flood           `json:"floods" doc:"gravest 50"`
+	Floods          []Flood           `json:"floods,omitempty" doc:"gravest 50"`
 	FloodCount      int               `json:"flood_count"`
-	ByPriority      []PriorityCount   `json:"by_priority"`
-	ByKind          []KindCount       `json:"by_kind"`
-	ByMetric        []MetricCount     `json:"by_metric" doc:"top 20 (Pareto)"`
-	ByEnterprise    []EnterpriseCount `json:"by_enterprise" doc:"top 20 (Pareto)"`
+	ByPriority      []PriorityCount   `json:"by_priority,omitempty"`
+	ByKind          []KindCount       `json:"by_kind,omitempty"`
+	ByMetric        []MetricCount     `json:"by_metric,omitempty" doc:"top 20 (Pareto)"`
+	ByEnterprise    []EnterpriseCount `json:"by_enterprise,omitempty" doc:"top 20 (Pareto)"`
 	ByHour          [24]int           `json:"by_hour" doc:"hours of the day, China time"`
-	Chattering      []Nuisance        `json:"chattering" doc:"raised three times within a minute, or told as frequent; worst 20"`
+	Chattering      []Nuisance        `json:"chattering,omitempty" doc:"raised three times within a minute, or told as frequent; worst 20"`
 	ChatteringCount int               `json:"chattering_count"`
-	Fleeting        []Nuisance        `json:"fleeting" doc:"over before anybody can act; worst 20"`
+	Fleeting        []Nuisance        `json:"fleeting,omitempty" doc:"over before anybody can act; worst 20"`
 	FleetingCount   int               `json:"fleeting_count"`
-	Standing        []Standing        `json:"standing" doc:"active for more than a day; longest 50"`
+	Standing        []Standing        `json:"standing,omitempty" doc:"active for more than a day; longest 50"`
 	StandingCount   int               `json:"standing_count"`
 	Suppressed      Suppressed        `json:"suppressed"`
 	Responses       Responses         `json:"responses"`
-	Verdicts        []Verdict         `json:"verdicts"`
-	Actors          []Actor           `json:"actors" doc:"steps taken in these alarms, by role"`
+	Verdicts        []Verdict         `json:"verdicts,omitempty"`
+	Actors          []Actor           `json:"actors,omitempty" doc:"steps taken in these alarms, by role"`
 	Uncounted       int               `json:"uncounted,omitempty" doc:"alarms whose point was beyond those that are told apart: they are in every figure but by_metric, chattering and fleeting"`
 }
 
@@ -50,7 +50,7 @@ type Flood struct {
 
 // PriorityCount is how many alarms had a priority, and the share it should have.
 type PriorityCount struct {
-	Priority string  `json:"priority"`
+	Priority string  `json:"priority" table:"alarm_priority"`
 	Count    int     `json:"count"`
 	Share    float64 `json:"share"`
 	Target   float64 `json:"target_share"`
@@ -150,7 +150,7 @@ type Actor struct {
 // Series are alarms over time.
 type Series struct {
 	Step   string  `json:"step" enum:"hour,day"`
-	Points []Point `json:"points" doc:"steps without alarms are there, too"`
+	Points []Point `json:"points,omitempty" doc:"steps without alarms are there, too"`
 }
 
 // Point is one step: alarms announced, those of high and critical priority, and 10-minute windows of a plant with more than ten.

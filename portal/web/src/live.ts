@@ -18,6 +18,7 @@ export const connected: Ref<boolean> = ref(false)
 
 /** What listeners get when the stream was away: anything may have changed. */
 export const ANYTHING = '*'
+const anything: Change = { type: ANYTHING, key: '', origin: '', seq: 0, time: 0 }
 
 function parse(event: Event): unknown {
   try {
@@ -38,7 +39,7 @@ function connect(): void {
   source = stream
   stream.onopen = () => {
     connected.value = true
-    if (opened) announce({ type: ANYTHING, key: '' })
+    if (opened) announce(anything)
     opened = true
   }
   stream.onerror = () => {
@@ -51,7 +52,7 @@ function connect(): void {
     if (time) learnClock(time)
   })
   // We were too slow, and changes were left out.
-  stream.addEventListener('resync', () => announce({ type: ANYTHING, key: '' }))
+  stream.addEventListener('resync', () => announce(anything))
   stream.addEventListener('change', (event) => {
     const change = parse(event) as Change | undefined
     if (change) announce(change)

@@ -13,7 +13,7 @@ export function metricOf(view: AlarmView | undefined): Pick<Metric, 'code' | 'na
   return {
     code: a.metric,
     name: view?.metric_name ?? '',
-    ...(a.unit ? { unit: a.unit } : {}),
+    unit: a.unit ?? '',
     ...(limit && a.limit !== undefined ? { limits: { [limit]: a.limit } } : {}),
   }
 }

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { looksLike, rewritten } from './channels'
 
 describe('a channel written anew', () => {
-  const channel = { id: 'N1', kind: 'email', name: '值班', priority: 'high', quiet_from: 1320, quiet_until: 360 }
+  const channel = {
+    id: 'N1',
+    kind: 'email',
+    name: '值班',
+    priority: 'high',
+    quiet_from: 1320,
+    quiet_until: 360,
+  } as const
   it('keeps what is not changed, since the site clears what is left out', () => {
     expect(rewritten(channel, { quiet_from: 60, quiet_until: 300 })).toEqual({
       ...channel,

@@ -1,13 +1,9 @@
 // Channels of notices as the API takes them.
+import type { Channel as Stored, Priority } from '../api'
 
-export interface Channel {
-  id: string
-  kind: string
-  name?: string
-  priority?: string
-  quiet_from?: number
-  quiet_until?: number
-  disabled?: boolean
+/** What a person sets of a channel. */
+type Channel = Pick<Stored, 'id' | 'kind' | 'name' | 'quiet_from' | 'quiet_until' | 'disabled'> & {
+  priority?: Priority | ''
 }
 
 export type Settings = Partial<Pick<Channel, 'name' | 'priority' | 'quiet_from' | 'quiet_until' | 'disabled'>>

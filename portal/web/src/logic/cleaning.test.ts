@@ -14,6 +14,7 @@ const plan = (cycle: string, disabled = false): CleaningPlan => ({
 })
 const record = (hours: number, of = 'p'): CleaningRecord => ({
   id: String(hours),
+  enterprise: 'e',
   plan: of,
   item: 'i',
   person: 'x',

@@ -12,7 +12,7 @@ describe('ladder', () => {
   })
 
   it('takes the times of the rungs from the steps', () => {
-    const steps = [2000, 3000].map((time) => ({ action: 'escalate', time }))
+    const steps = [2000, 3000].map((time) => ({ action: 'escalate', actor: 'site', time }))
     const rungs = ladder({ ...alarm, escalation: 2, steps })
     expect(rungs.map((r) => r.state)).toEqual(['past', 'past', 'now', 'later', 'later'])
     expect(rungs.map((r) => r.time)).toEqual([1100, 2000, 3000, undefined, undefined])

@@ -1,10 +1,24 @@
 import { describe, expect, it } from 'vitest'
-import type { MetricState, MetricView } from '../api'
+import type { Metric, MetricState, MetricView } from '../api'
 import { freshness, gravity, judge, worst } from './freshness'
 
 const now = 1_700_000_000_000
+const metric = {
+  code: 'm',
+  collector: 'c',
+  enterprise: 'e',
+  gateway: 'g',
+  kind: 'T01',
+  name: 'T',
+  unit: '℃',
+} satisfies Metric
+const about = { kind_name: '', signal: 'AI', quality: 0, fresh_s: 0, value: 0, state: 'none' } satisfies Omit<
+  MetricView,
+  'metric'
+>
 const view = (age_s: number, state: MetricState = 'normal', period_s = 1): MetricView => ({
-  metric: { code: 'm', kind: 'T01', name: 'T', period_s, limits: { h: 60, hh: 70, l: 10, ll: 5 } },
+  ...about,
+  metric: { ...metric, period_s, limits: { h: 60, hh: 70, l: 10, ll: 5 } },
   time: now - age_s * 1000,
   value: 20,
   state,
@@ -34,7 +48,7 @@ describe('judge', () => {
     [5, 'll'],
   ])('%f is %s', (value, state) => expect(judge(view(0), value)).toBe(state))
   it('knows a fault of a digital metric', () => {
-    const di: MetricView = { metric: { code: 'k', kind: 'K01', name: 'K', limits: { fault_state: 1, fault_level: 2 } } }
+    const di: MetricView = { ...about, metric: { ...metric, kind: 'K01', limits: { fault_state: 1, fault_level: 2 } } }
     expect([judge(di, 1), judge(di, 0)]).toEqual(['fault', 'normal'])
   })
   it.each([
@@ -43,7 +57,7 @@ describe('judge', () => {
     [4, 'stale'],
   ])('quality %i is %s whatever the value', (quality, state) => expect(judge(view(0), 20, quality)).toBe(state))
   it('judges a fault state of zero, which the wire leaves out', () => {
-    const di: MetricView = { metric: { code: 'k', kind: 'R01', name: 'R', limits: { fault_level: 1 } } }
+    const di: MetricView = { ...about, metric: { ...metric, kind: 'R01', limits: { fault_level: 1 } } }
     expect([judge(di, 0), judge(di, 1)]).toEqual(['fault', 'normal'])
   })
 })

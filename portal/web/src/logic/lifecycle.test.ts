@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Alarm, AlarmStage, SpotCheckView, Warning } from '../api'
+import type { Alarm, AlarmStage, SpotCheckAnswer, SpotCheckView, Warning } from '../api'
 import {
   alarmActions,
   alarmTrack,
@@ -41,8 +41,8 @@ describe('alarmTrack', () => {
     const steps = alarmTrack(
       alarm('disposed', {
         steps: [
-          { action: 'feed_back', time: 4000 },
-          { action: 'reject', time: 5000 },
+          { action: 'feed_back', actor: 'a', time: 4000 },
+          { action: 'reject', actor: 'b', time: 5000 },
         ],
       }),
     )
@@ -100,18 +100,25 @@ describe('warnings', () => {
   )
 })
 
+const about = { enterprise_name: '', origin: 'suzhou' }
+const answer: SpotCheckAnswer = { id: '1', enterprise: 'e', spot_check: 's', actor: 'm0001', text: '好', time: 2000 }
+
 describe('spotCheckTrack', () => {
-  const view: SpotCheckView = { spot_check: { id: 's', enterprise: 'e', title: 't', stage: 'issued', issued: 1000 } }
+  const view: SpotCheckView = {
+    ...about,
+    spot_check: { id: 's', enterprise: 'e', title: 't', stage: 'issued', issued: 1000 },
+  }
   it('waits for the answer', () =>
     expect(spotCheckTrack(view).map((s) => s.state)).toEqual(['current', 'todo', 'todo']))
   it('shows an answer that its issuer has not seen', () => {
-    const steps = spotCheckTrack({ ...view, answers: [{ id: '1', text: '好', time: 2000 }] })
+    const steps = spotCheckTrack({ ...view, answers: [answer] })
     expect(steps[1]).toEqual({ stage: 'answered', state: 'current', time: 2000 })
   })
 })
 
 describe('checkActions', () => {
   const view = (stage: SpotCheckView['spot_check']['stage'], found = false, ordered = 0): SpotCheckView => ({
+    ...about,
     spot_check: {
       id: 's',
       enterprise: 'e',
@@ -120,7 +127,7 @@ describe('checkActions', () => {
       ...(ordered ? { ordered } : {}),
       ...(found ? { findings: [{ text: '未泄爆' }] } : {}),
     },
-    answers: [{ id: '1', text: '好', time: 2000 }],
+    answers: [answer],
   })
   it.each([
     ['issued', false, ['find']],

@@ -25,10 +25,14 @@ describe('readDraft', () => {
 
 describe('withProposal', () => {
   it('fills in proposed limits and leaves the others', () => {
-    const proposal = {
-      metric: 'm',
-      limits: [{ field: 'h', proposed: 55 }, { field: 'deadband', proposed: 1 }, { field: 'hh' }],
-    }
-    expect(withProposal({ h: '60', hh: '70' }, proposal)).toEqual({ h: '55', hh: '70' })
+    const proposed = (field: string, to: number) => ({
+      field,
+      proposed: to,
+      now: null,
+      change: 'new' as const,
+      reason: '',
+    })
+    const limits = [proposed('h', 55), proposed('deadband', 1)]
+    expect(withProposal({ h: '60', hh: '70' }, { limits })).toEqual({ h: '55', hh: '70' })
   })
 })

@@ -1,5 +1,5 @@
 // Alarm limits as a plant edits them: what was written becomes numbers, and only what changed is said to have changed.
-import type { FullLimits, Proposal } from '../enterprise/records'
+import type { Limits, Proposal } from '../api'
 
 /** The limits of an analog value that a plant edits, from the lowest to the highest. */
 export const EDITABLE = ['hh', 'h', 'l', 'll', 'rate'] as const
@@ -7,20 +7,20 @@ export type Editable = (typeof EDITABLE)[number]
 export type Draft = Partial<Record<Editable, string>>
 
 /** What stands in the fields at first. A limit that is not set and has no place here stays away. */
-export function draftOf(limits: FullLimits): Draft {
+export function draftOf(limits: Limits): Draft {
   return Object.fromEntries(EDITABLE.filter((f) => limits[f] !== undefined).map((f) => [f, String(limits[f])]))
 }
 
 export interface Read {
-  limits: FullLimits
+  limits: Limits
   /** fields that hold no number */
   wrong: Editable[]
   changed: boolean
 }
 
 /** Reads the fields over the limits in force, which keep everything that is not edited. An emptied field removes its limit. */
-export function readDraft(now: FullLimits, draft: Draft): Read {
-  const limits: FullLimits = { ...now }
+export function readDraft(now: Limits, draft: Draft): Read {
+  const limits: Limits = { ...now }
   const wrong: Editable[] = []
   let changed = false
   for (const field of EDITABLE) {
@@ -38,11 +38,11 @@ export function readDraft(now: FullLimits, draft: Draft): Read {
 }
 
 /** A draft with what history proposes filled in; fields that a plant does not edit are left to the regulator. */
-export function withProposal(draft: Draft, proposal: Proposal): Draft {
+export function withProposal(draft: Draft, proposal: Pick<Proposal, 'limits'>): Draft {
   const out = { ...draft }
   for (const p of proposal.limits ?? []) {
     const field = EDITABLE.find((f) => f === p.field)
-    if (field && p.proposed !== undefined) out[field] = String(p.proposed)
+    if (field) out[field] = String(p.proposed)
   }
   return out
 }

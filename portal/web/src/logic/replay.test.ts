@@ -16,8 +16,9 @@ const risk = (time: number, level: RiskResult['level']) => ({
   time,
   record: { enterprise: 'e', time, level, index_milli: 1000 } as RiskResult,
 })
+const judged = { enterprise: 'e', model: '1', step_ms: 0 }
 const past: Replayed = {
-  enterprise: 'e',
+  ...judged,
   from: 100,
   to: 200,
   level: 'blue',
@@ -30,7 +31,7 @@ const past: Replayed = {
         [150, 3, 0],
       ],
     },
-    { metric: 'silent', points: null },
+    { metric: 'silent' },
   ],
   open: [alarm('old', { onset: 50 })],
   alarms: [
@@ -49,7 +50,7 @@ describe('a replayed interval', () => {
       { from: 135, to: 180, level: 'red' },
       { from: 180, to: 200, level: 'yellow' },
     ])
-    expect(bandsOf({ enterprise: 'e', from: 1, to: 2, level: '' })).toEqual([{ from: 1, to: 2, level: undefined }])
+    expect(bandsOf({ ...judged, from: 1, to: 2 })).toEqual([{ from: 1, to: 2, level: undefined }])
   })
 
   it.each([

@@ -3,6 +3,8 @@ import type { Level, RiskResult } from '../api'
 import { evidenceOf, jumpsOf } from './risk'
 
 const at = (time: number, level: Level, previous_level?: Level): RiskResult => ({
+  id: 'e',
+  model: '1',
   enterprise: 'e',
   time,
   level,
