@@ -2239,7 +2239,7 @@ export interface components {
             target_share: number;
         };
         Problem: {
-            /** @description what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, refused, throttled, unavailable, ... */
+            /** @description what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, changed, refused, throttled, unavailable, ... */
             code: string;
             detail?: string;
             errors?: components["schemas"]["ErrorDetail"][];
