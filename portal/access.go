@@ -105,6 +105,11 @@ var accesses = []Access{
 	{ID: "warning", Method: http.MethodGet, Path: "/api/v1/warnings/{id}", Tag: "warnings", Summary: "One risk warning", Portals: both, Roles: everybody, scope: recordScope("Warning", "id")},
 	{ID: "warning-action", Method: http.MethodPost, Path: "/api/v1/warnings/{id}/actions", Tag: "warnings", Summary: "A step in a warning's life cycle", Portals: both, Roles: slices.Concat(regulators, plant), scope: recordScope("Warning", "id")},
 
+	{ID: "analysis", Method: http.MethodGet, Path: "/api/v1/analysis", Tag: "analysis", Summary: "Who should be connected, is, and is heard; how good base data and readings are (F2.5)", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "analysis-trend", Method: http.MethodGet, Path: "/api/v1/analysis/trend", Tag: "analysis", Summary: "The same, day by day", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "analysis-findings", Method: http.MethodGet, Path: "/api/v1/analysis/findings", Tag: "analysis", Summary: "Plants, and their records, that a rule of base data finds wanting", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "analysis-issues", Method: http.MethodGet, Path: "/api/v1/analysis/issues", Tag: "analysis", Summary: "Metrics whose readings were not as they should be", Portals: onlyR, Roles: overseers, Filters: true},
+
 	{ID: "shelves", Method: http.MethodGet, Path: "/api/v1/shelves", Tag: "shelves", Summary: "Shelves of alarms, newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "shelf-create", Method: http.MethodPost, Path: "/api/v1/shelves", Tag: "shelves", Summary: "Ask for alarms to be shelved; a regulator's is approved at once", Portals: both, Roles: slices.Concat(regulators, managers), Filters: true},
 	{ID: "shelf", Method: http.MethodGet, Path: "/api/v1/shelves/{id}", Tag: "shelves", Summary: "One shelf", Portals: both, Roles: everybody, scope: recordScope("Shelf", "id")},

@@ -277,6 +277,7 @@ func (d *door) routes() {
 	d.sessionRoutes()
 	d.plantRoutes()
 	d.statisticRoutes()
+	d.analysisRoutes()
 	d.alarmRoutes()
 	d.shelfRoutes()
 	d.ruleRoutes()

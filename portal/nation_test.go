@@ -35,7 +35,7 @@ func TestNation(t *testing.T) {
 		{"ministry", "/enterprises?limit=50&alarm=true&warning=true&online=false"},
 		{"ministry", "/alarms?limit=50"}, {"ministry", "/alarms?limit=50&stage=open"}, {"province", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50"},
 		{"ministry", "/warnings?limit=50&stage=open"}, {"suzhou", "/warnings?limit=50&stage=open"}, {"ministry", "/hazards?limit=50"}, {"ministry", "/spot-checks?limit=50"},
-		{"ministry", "/records/Metric?limit=50"}, {"ministry", "/enterprises/" + plantA}, {"ministry", "/counts"},
+		{"ministry", "/records/Metric?limit=50"}, {"ministry", "/analysis"}, {"suzhou", "/analysis"}, {"ministry", "/analysis/findings?rule=collector_measure"}, {"ministry", "/analysis/trend?days=90"}, {"ministry", "/enterprises/" + plantA}, {"ministry", "/counts"},
 	} {
 		a, b := small.timed(c.login, c.path, large)
 		t.Logf("%-62.62s %9.2f %9.2f %9.2f %9.2f %6.1f %6.1f", c.login+" "+c.path, a[0], a[1], b[0], b[1], b[0]/a[0], b[1]/a[1])

@@ -21,6 +21,7 @@ import (
 	"dusthub/node/engine/risk"
 	"dusthub/node/live"
 	"dusthub/node/model"
+	"dusthub/node/quality"
 	"dusthub/node/replay"
 	"dusthub/node/statistics"
 	"dusthub/node/store"
@@ -79,6 +80,8 @@ type Options struct {
 	Service *model.Service
 	// Replayer judges the past again; nil: one that judges as a site with default settings.
 	Replayer *replay.Replayer
+	// Quality is what was found in base data, kept up by whoever gives it; nil: the portal's own, brought up when it is asked.
+	Quality *quality.Keeper
 	// Verify checks the signature of a ledger checkpoint; nil means that none can be checked.
 	Verify func(*schema.Checkpoint) error
 	// Notifier checks and tests notification channels; nil means that there are none but the portal.
@@ -147,6 +150,8 @@ type Server struct {
 	counted   *shared[statisticsKey, *statistics.Result]
 	reads     reads
 	doors     map[Portal]*door
+
+	ownQuality bool // Options.Quality is the portal's own
 }
 
 // Limits of one listener.
@@ -175,6 +180,9 @@ func New(opt Options) (*Server, error) {
 		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), counted: newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept), doors: map[Portal]*door{},
 	}
 	s.fanout = newFanout(s)
+	if s.ownQuality = opt.Quality == nil; s.ownQuality {
+		s.opt.Quality = quality.NewKeeper(opt.Backend.Store(), opt.Backend.Hub(), opt.Now)
+	}
 	if s.world, err = newWorld(opt.Backend.Store(), opt.Backend.Hub(), opt.Now); err != nil {
 		return nil, err
 	}

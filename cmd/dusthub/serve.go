@@ -23,6 +23,7 @@ import (
 	"dusthub/node/ingest"
 	"dusthub/node/model"
 	"dusthub/node/notify"
+	"dusthub/node/quality"
 	"dusthub/node/replay"
 	"dusthub/portal"
 	"dusthub/portal/web"
@@ -332,6 +333,14 @@ func (s *site) notifier() (*notify.Notifier, error) {
 	return n, err
 }
 
+// survey judges base data on this replica, and on the leader writes how regions stand.
+func (s *site) survey() *quality.Survey {
+	n, cfg := s.node, s.node.Config().Analysis
+	q := quality.New(quality.Options{Site: n, SampleEvery: cfg.SampleEvery, ReadingsEvery: cfg.ReadingsEvery, Logger: s.log})
+	s.add("survey", q.Run)
+	return q
+}
+
 func (s *site) portals(ctx context.Context, links *federation.Federation, service *model.Service, calls *notify.Notifier) error {
 	n, cfg := s.node, s.node.Config()
 	opt := portal.Options{
@@ -340,7 +349,7 @@ func (s *site) portals(ctx context.Context, links *federation.Federation, servic
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
 		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
-	opt.Service = service
+	opt.Service, opt.Quality = service, s.survey().Keeper()
 	var err error
 	if opt.Replayer, err = s.replayer(); err != nil {
 		return err

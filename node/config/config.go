@@ -41,6 +41,7 @@ type Config struct {
 	Portal      Portal    `koanf:"portal"`
 	Doors       Doors     `koanf:"doors"`
 	Model       Service   `koanf:"model"`
+	Analysis    Analysis  `koanf:"analysis"`
 	Notify      Notify    `koanf:"notify"`
 	Log         Log       `koanf:"log"`
 }
@@ -147,6 +148,12 @@ type Service struct {
 	Plants     int `koanf:"back_test_plants" validate:"min=1,max=1000000"` // most plants of a back-test
 }
 
+// Analysis is how often a site looks at how its regions and their data are (F2.5). What it sees is written by the leader.
+type Analysis struct {
+	SampleEvery   time.Duration `koanf:"sample_every" validate:"min=1s,max=24h"`   // who is connected and heard
+	ReadingsEvery time.Duration `koanf:"readings_every" validate:"min=1m,max=24h"` // how good the day's readings are; yesterday's are judged once
+}
+
 // Log is what is written to standard error.
 type Log struct {
 	Level  string `koanf:"level" validate:"oneof=debug info warn error"`
@@ -161,11 +168,12 @@ func Defaults() Config {
 			Partition: 2 * time.Hour, Grace: 10 * time.Minute, LateWindow: 168 * time.Hour, LiveWithin: 10 * time.Minute,
 			CheckpointEvery: 5 * time.Minute, CacheMB: 64, LogMB: 1024,
 		},
-		Engine: Engine{Tick: time.Second, OfflineAfter: 10 * time.Minute, FanStopDelay: 10 * time.Minute},
-		Ledger: Ledger{CheckpointEvery: 10 * time.Second},
-		Portal: Portal{SecondFactor: "optional"},
-		Doors:  Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
-		Model:  Service{Rate: 100, Burst: 1000, Concurrent: 4, Batch: 1000, ReplayDays: 31, Plants: 100000},
+		Engine:   Engine{Tick: time.Second, OfflineAfter: 10 * time.Minute, FanStopDelay: 10 * time.Minute},
+		Ledger:   Ledger{CheckpointEvery: 10 * time.Second},
+		Portal:   Portal{SecondFactor: "optional"},
+		Doors:    Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
+		Model:    Service{Rate: 100, Burst: 1000, Concurrent: 4, Batch: 1000, ReplayDays: 31, Plants: 100000},
+		Analysis: Analysis{SampleEvery: time.Hour, ReadingsEvery: 6 * time.Hour},
 		Notify: Notify{
 			Language: "zh", Queue: 10_000, Workers: 8, Attempts: 8, Backoff: 10 * time.Second, BackoffMost: time.Hour, Timeout: 15 * time.Second,
 			SMTP: SMTP{TLS: "starttls"},
