@@ -2262,6 +2262,730 @@ func (x *Hazard) GetClosed() int64 {
 	return 0
 }
 
+// RegionDay is one Beijing day of a region and its parts: who was connected and heard, at which risk, and how good the data were. Every site
+// makes its own, of all plants it knows; the leader adds to it every hour.
+type RegionDay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // "32/2026-11-26"; "00/…": the whole site and its provinces
+	Day           int64                  `protobuf:"varint,2,opt,name=day,proto3" json:"day,omitempty"`
+	Samples       int32                  `protobuf:"varint,3,opt,name=samples,proto3" json:"samples,omitempty"`
+	Sampled       int64                  `protobuf:"varint,4,opt,name=sampled,proto3" json:"sampled,omitempty"`
+	Rows          []*RegionFigures       `protobuf:"bytes,5,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegionDay) Reset() {
+	*x = RegionDay{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegionDay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegionDay) ProtoMessage() {}
+
+func (x *RegionDay) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegionDay.ProtoReflect.Descriptor instead.
+func (*RegionDay) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RegionDay) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RegionDay) GetDay() int64 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *RegionDay) GetSamples() int32 {
+	if x != nil {
+		return x.Samples
+	}
+	return 0
+}
+
+func (x *RegionDay) GetSampled() int64 {
+	if x != nil {
+		return x.Sampled
+	}
+	return 0
+}
+
+func (x *RegionDay) GetRows() []*RegionFigures {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+// RegionFigures are the figures of one region on one day. Sums are over the samples.
+type RegionFigures struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Region              string                 `protobuf:"bytes,1,opt,name=region,proto3" json:"region,omitempty"` // 0, 2, 4 or 6 digits of GB/T 2260
+	Last                *Standing              `protobuf:"bytes,2,opt,name=last,proto3" json:"last,omitempty"`
+	PlantsConnectedSum  int64                  `protobuf:"varint,3,opt,name=plants_connected_sum,json=plantsConnectedSum,proto3" json:"plants_connected_sum,omitempty"`
+	PlantsOnlineSum     int64                  `protobuf:"varint,4,opt,name=plants_online_sum,json=plantsOnlineSum,proto3" json:"plants_online_sum,omitempty"`
+	SystemsConnectedSum int64                  `protobuf:"varint,5,opt,name=systems_connected_sum,json=systemsConnectedSum,proto3" json:"systems_connected_sum,omitempty"`
+	SystemsOnlineSum    int64                  `protobuf:"varint,6,opt,name=systems_online_sum,json=systemsOnlineSum,proto3" json:"systems_online_sum,omitempty"`
+	Sensing             *Sensing               `protobuf:"bytes,7,opt,name=sensing,proto3" json:"sensing,omitempty"` // absent: not looked at on this day
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *RegionFigures) Reset() {
+	*x = RegionFigures{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegionFigures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegionFigures) ProtoMessage() {}
+
+func (x *RegionFigures) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegionFigures.ProtoReflect.Descriptor instead.
+func (*RegionFigures) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RegionFigures) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *RegionFigures) GetLast() *Standing {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *RegionFigures) GetPlantsConnectedSum() int64 {
+	if x != nil {
+		return x.PlantsConnectedSum
+	}
+	return 0
+}
+
+func (x *RegionFigures) GetPlantsOnlineSum() int64 {
+	if x != nil {
+		return x.PlantsOnlineSum
+	}
+	return 0
+}
+
+func (x *RegionFigures) GetSystemsConnectedSum() int64 {
+	if x != nil {
+		return x.SystemsConnectedSum
+	}
+	return 0
+}
+
+func (x *RegionFigures) GetSystemsOnlineSum() int64 {
+	if x != nil {
+		return x.SystemsOnlineSum
+	}
+	return 0
+}
+
+func (x *RegionFigures) GetSensing() *Sensing {
+	if x != nil {
+		return x.Sensing
+	}
+	return nil
+}
+
+// Standing is how a region stands at a moment: plants and dust systems that should be connected, are, and are heard; risk levels; base data.
+type Standing struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Plants            int32                  `protobuf:"varint,1,opt,name=plants,proto3" json:"plants,omitempty"`
+	PlantsDue         int32                  `protobuf:"varint,2,opt,name=plants_due,json=plantsDue,proto3" json:"plants_due,omitempty"`
+	PlantsConnected   int32                  `protobuf:"varint,3,opt,name=plants_connected,json=plantsConnected,proto3" json:"plants_connected,omitempty"`
+	PlantsOnline      int32                  `protobuf:"varint,4,opt,name=plants_online,json=plantsOnline,proto3" json:"plants_online,omitempty"`
+	SystemsDue        int32                  `protobuf:"varint,5,opt,name=systems_due,json=systemsDue,proto3" json:"systems_due,omitempty"`
+	SystemsConnected  int32                  `protobuf:"varint,6,opt,name=systems_connected,json=systemsConnected,proto3" json:"systems_connected,omitempty"`
+	SystemsOnline     int32                  `protobuf:"varint,7,opt,name=systems_online,json=systemsOnline,proto3" json:"systems_online,omitempty"`
+	Red               int32                  `protobuf:"varint,8,opt,name=red,proto3" json:"red,omitempty"`
+	Orange            int32                  `protobuf:"varint,9,opt,name=orange,proto3" json:"orange,omitempty"`
+	Yellow            int32                  `protobuf:"varint,10,opt,name=yellow,proto3" json:"yellow,omitempty"`
+	Blue              int32                  `protobuf:"varint,11,opt,name=blue,proto3" json:"blue,omitempty"`
+	RequiredAsked     int64                  `protobuf:"varint,12,opt,name=required_asked,json=requiredAsked,proto3" json:"required_asked,omitempty"`
+	RequiredFilled    int64                  `protobuf:"varint,13,opt,name=required_filled,json=requiredFilled,proto3" json:"required_filled,omitempty"`
+	RecommendedAsked  int64                  `protobuf:"varint,14,opt,name=recommended_asked,json=recommendedAsked,proto3" json:"recommended_asked,omitempty"`
+	RecommendedFilled int64                  `protobuf:"varint,15,opt,name=recommended_filled,json=recommendedFilled,proto3" json:"recommended_filled,omitempty"`
+	Records           int64                  `protobuf:"varint,16,opt,name=records,proto3" json:"records,omitempty"`
+	RecordsWrong      int64                  `protobuf:"varint,17,opt,name=records_wrong,json=recordsWrong,proto3" json:"records_wrong,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Standing) GetPlants() int32 {
+	if x != nil {
+		return x.Plants
+	}
+	return 0
+}
+
+func (x *Standing) GetPlantsDue() int32 {
+	if x != nil {
+		return x.PlantsDue
+	}
+	return 0
+}
+
+func (x *Standing) GetPlantsConnected() int32 {
+	if x != nil {
+		return x.PlantsConnected
+	}
+	return 0
+}
+
+func (x *Standing) GetPlantsOnline() int32 {
+	if x != nil {
+		return x.PlantsOnline
+	}
+	return 0
+}
+
+func (x *Standing) GetSystemsDue() int32 {
+	if x != nil {
+		return x.SystemsDue
+	}
+	return 0
+}
+
+func (x *Standing) GetSystemsConnected() int32 {
+	if x != nil {
+		return x.SystemsConnected
+	}
+	return 0
+}
+
+func (x *Standing) GetSystemsOnline() int32 {
+	if x != nil {
+		return x.SystemsOnline
+	}
+	return 0
+}
+
+func (x *Standing) GetRed() int32 {
+	if x != nil {
+		return x.Red
+	}
+	return 0
+}
+
+func (x *Standing) GetOrange() int32 {
+	if x != nil {
+		return x.Orange
+	}
+	return 0
+}
+
+func (x *Standing) GetYellow() int32 {
+	if x != nil {
+		return x.Yellow
+	}
+	return 0
+}
+
+func (x *Standing) GetBlue() int32 {
+	if x != nil {
+		return x.Blue
+	}
+	return 0
+}
+
+func (x *Standing) GetRequiredAsked() int64 {
+	if x != nil {
+		return x.RequiredAsked
+	}
+	return 0
+}
+
+func (x *Standing) GetRequiredFilled() int64 {
+	if x != nil {
+		return x.RequiredFilled
+	}
+	return 0
+}
+
+func (x *Standing) GetRecommendedAsked() int64 {
+	if x != nil {
+		return x.RecommendedAsked
+	}
+	return 0
+}
+
+func (x *Standing) GetRecommendedFilled() int64 {
+	if x != nil {
+		return x.RecommendedFilled
+	}
+	return 0
+}
+
+func (x *Standing) GetRecords() int64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *Standing) GetRecordsWrong() int64 {
+	if x != nil {
+		return x.RecordsWrong
+	}
+	return 0
+}
+
+// Sensing is how good the readings of a region were in a time.
+type Sensing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          int64                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	End           int64                  `protobuf:"varint,2,opt,name=end,proto3" json:"end,omitempty"`
+	Series        int64                  `protobuf:"varint,3,opt,name=series,proto3" json:"series,omitempty"`
+	Expected      int64                  `protobuf:"varint,4,opt,name=expected,proto3" json:"expected,omitempty"`
+	Received      int64                  `protobuf:"varint,5,opt,name=received,proto3" json:"received,omitempty"`
+	Gaps          int64                  `protobuf:"varint,6,opt,name=gaps,proto3" json:"gaps,omitempty"`
+	OverRange     int64                  `protobuf:"varint,7,opt,name=over_range,json=overRange,proto3" json:"over_range,omitempty"`
+	Stuck         int64                  `protobuf:"varint,8,opt,name=stuck,proto3" json:"stuck,omitempty"`
+	Frequent      int64                  `protobuf:"varint,9,opt,name=frequent,proto3" json:"frequent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sensing) Reset() {
+	*x = Sensing{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sensing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sensing) ProtoMessage() {}
+
+func (x *Sensing) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sensing.ProtoReflect.Descriptor instead.
+func (*Sensing) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Sensing) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Sensing) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *Sensing) GetSeries() int64 {
+	if x != nil {
+		return x.Series
+	}
+	return 0
+}
+
+func (x *Sensing) GetExpected() int64 {
+	if x != nil {
+		return x.Expected
+	}
+	return 0
+}
+
+func (x *Sensing) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
+
+func (x *Sensing) GetGaps() int64 {
+	if x != nil {
+		return x.Gaps
+	}
+	return 0
+}
+
+func (x *Sensing) GetOverRange() int64 {
+	if x != nil {
+		return x.OverRange
+	}
+	return 0
+}
+
+func (x *Sensing) GetStuck() int64 {
+	if x != nil {
+		return x.Stuck
+	}
+	return 0
+}
+
+func (x *Sensing) GetFrequent() int64 {
+	if x != nil {
+		return x.Frequent
+	}
+	return 0
+}
+
+// SensingDay lists the metrics of one county whose readings were not as they should be on one day.
+type SensingDay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // "2026-11-26/320505"
+	From          int64                  `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	End           int64                  `protobuf:"varint,3,opt,name=end,proto3" json:"end,omitempty"`
+	Issues        []*SensingIssue        `protobuf:"bytes,4,rep,name=issues,proto3" json:"issues,omitempty"`
+	Omitted       int32                  `protobuf:"varint,5,opt,name=omitted,proto3" json:"omitted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SensingDay) Reset() {
+	*x = SensingDay{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SensingDay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SensingDay) ProtoMessage() {}
+
+func (x *SensingDay) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SensingDay.ProtoReflect.Descriptor instead.
+func (*SensingDay) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SensingDay) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SensingDay) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *SensingDay) GetEnd() int64 {
+	if x != nil {
+		return x.End
+	}
+	return 0
+}
+
+func (x *SensingDay) GetIssues() []*SensingIssue {
+	if x != nil {
+		return x.Issues
+	}
+	return nil
+}
+
+func (x *SensingDay) GetOmitted() int32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
+}
+
+// SensingIssue is one metric whose readings were not as they should be.
+type SensingIssue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Enterprise    string                 `protobuf:"bytes,1,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Collector     string                 `protobuf:"bytes,2,opt,name=collector,proto3" json:"collector,omitempty"`
+	Metric        string                 `protobuf:"bytes,3,opt,name=metric,proto3" json:"metric,omitempty"`
+	Rule          string                 `protobuf:"bytes,4,opt,name=rule,proto3" json:"rule,omitempty"`
+	Count         int64                  `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"` // gaps: samples missing; over_range: hours; stuck and frequent: alarms
+	Expected      int64                  `protobuf:"varint,6,opt,name=expected,proto3" json:"expected,omitempty"`
+	Worst         float64                `protobuf:"fixed64,7,opt,name=worst,proto3" json:"worst,omitempty"` // over_range: the value farthest out; gaps: share received
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SensingIssue) Reset() {
+	*x = SensingIssue{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SensingIssue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SensingIssue) ProtoMessage() {}
+
+func (x *SensingIssue) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SensingIssue.ProtoReflect.Descriptor instead.
+func (*SensingIssue) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SensingIssue) GetEnterprise() string {
+	if x != nil {
+		return x.Enterprise
+	}
+	return ""
+}
+
+func (x *SensingIssue) GetCollector() string {
+	if x != nil {
+		return x.Collector
+	}
+	return ""
+}
+
+func (x *SensingIssue) GetMetric() string {
+	if x != nil {
+		return x.Metric
+	}
+	return ""
+}
+
+func (x *SensingIssue) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *SensingIssue) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *SensingIssue) GetExpected() int64 {
+	if x != nil {
+		return x.Expected
+	}
+	return 0
+}
+
+func (x *SensingIssue) GetWorst() float64 {
+	if x != nil {
+		return x.Worst
+	}
+	return 0
+}
+
+// Report is a regular report of a region, kept as the figures it is printed from: one for every period and region.
+type Report struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // "daily-320000-2026-11-25"
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Region        string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"` // empty: the whole country
+	From          int64                  `protobuf:"varint,4,opt,name=from,proto3" json:"from,omitempty"`
+	Until         int64                  `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
+	Made          int64                  `protobuf:"varint,6,opt,name=made,proto3" json:"made,omitempty"`
+	Actor         string                 `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"` // site: by schedule
+	Figures       []byte                 `protobuf:"bytes,8,opt,name=figures,proto3" json:"figures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Report) Reset() {
+	*x = Report{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Report) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Report) ProtoMessage() {}
+
+func (x *Report) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Report.ProtoReflect.Descriptor instead.
+func (*Report) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Report) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Report) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Report) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Report) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Report) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Report) GetMade() int64 {
+	if x != nil {
+		return x.Made
+	}
+	return 0
+}
+
+func (x *Report) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Report) GetFigures() []byte {
+	if x != nil {
+		return x.Figures
+	}
+	return nil
+}
+
 // Factor is one part of a risk index.
 type Factor struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -2281,7 +3005,7 @@ type Factor struct {
 
 func (x *Factor) Reset() {
 	*x = Factor{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[18]
+	mi := &file_dusthub_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +3017,7 @@ func (x *Factor) String() string {
 func (*Factor) ProtoMessage() {}
 
 func (x *Factor) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[18]
+	mi := &file_dusthub_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +3030,7 @@ func (x *Factor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Factor.ProtoReflect.Descriptor instead.
 func (*Factor) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{18}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Factor) GetCode() string {
@@ -2407,7 +3131,7 @@ type Warning struct {
 
 func (x *Warning) Reset() {
 	*x = Warning{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[19]
+	mi := &file_dusthub_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +3143,7 @@ func (x *Warning) String() string {
 func (*Warning) ProtoMessage() {}
 
 func (x *Warning) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[19]
+	mi := &file_dusthub_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +3156,7 @@ func (x *Warning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warning.ProtoReflect.Descriptor instead.
 func (*Warning) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{19}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Warning) GetId() string {
@@ -2585,7 +3309,7 @@ type CleaningPlan struct {
 
 func (x *CleaningPlan) Reset() {
 	*x = CleaningPlan{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[20]
+	mi := &file_dusthub_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2597,7 +3321,7 @@ func (x *CleaningPlan) String() string {
 func (*CleaningPlan) ProtoMessage() {}
 
 func (x *CleaningPlan) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[20]
+	mi := &file_dusthub_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +3334,7 @@ func (x *CleaningPlan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleaningPlan.ProtoReflect.Descriptor instead.
 func (*CleaningPlan) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CleaningPlan) GetId() string {
@@ -2688,7 +3412,7 @@ type CleaningRecord struct {
 
 func (x *CleaningRecord) Reset() {
 	*x = CleaningRecord{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[21]
+	mi := &file_dusthub_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2700,7 +3424,7 @@ func (x *CleaningRecord) String() string {
 func (*CleaningRecord) ProtoMessage() {}
 
 func (x *CleaningRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[21]
+	mi := &file_dusthub_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2713,7 +3437,7 @@ func (x *CleaningRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleaningRecord.ProtoReflect.Descriptor instead.
 func (*CleaningRecord) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CleaningRecord) GetId() string {
@@ -2812,7 +3536,7 @@ type SpotCheck struct {
 
 func (x *SpotCheck) Reset() {
 	*x = SpotCheck{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[22]
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2824,7 +3548,7 @@ func (x *SpotCheck) String() string {
 func (*SpotCheck) ProtoMessage() {}
 
 func (x *SpotCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[22]
+	mi := &file_dusthub_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2837,7 +3561,7 @@ func (x *SpotCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpotCheck.ProtoReflect.Descriptor instead.
 func (*SpotCheck) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SpotCheck) GetId() string {
@@ -2967,7 +3691,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3703,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[23]
+	mi := &file_dusthub_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3716,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Finding) GetText() string {
@@ -3053,7 +3777,7 @@ type Draw struct {
 
 func (x *Draw) Reset() {
 	*x = Draw{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3065,7 +3789,7 @@ func (x *Draw) String() string {
 func (*Draw) ProtoMessage() {}
 
 func (x *Draw) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[24]
+	mi := &file_dusthub_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3078,7 +3802,7 @@ func (x *Draw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Draw.ProtoReflect.Descriptor instead.
 func (*Draw) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Draw) GetId() string {
@@ -3146,7 +3870,7 @@ type SpotCheckAnswer struct {
 
 func (x *SpotCheckAnswer) Reset() {
 	*x = SpotCheckAnswer{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[25]
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3158,7 +3882,7 @@ func (x *SpotCheckAnswer) String() string {
 func (*SpotCheckAnswer) ProtoMessage() {}
 
 func (x *SpotCheckAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[25]
+	mi := &file_dusthub_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3171,7 +3895,7 @@ func (x *SpotCheckAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpotCheckAnswer.ProtoReflect.Descriptor instead.
 func (*SpotCheckAnswer) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SpotCheckAnswer) GetId() string {
@@ -3239,7 +3963,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[26]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3251,7 +3975,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[26]
+	mi := &file_dusthub_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3264,7 +3988,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Attachment) GetId() string {
@@ -3332,7 +4056,7 @@ type Site struct {
 
 func (x *Site) Reset() {
 	*x = Site{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[27]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3344,7 +4068,7 @@ func (x *Site) String() string {
 func (*Site) ProtoMessage() {}
 
 func (x *Site) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[27]
+	mi := &file_dusthub_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3357,7 +4081,7 @@ func (x *Site) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Site.ProtoReflect.Descriptor instead.
 func (*Site) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Site) GetId() string {
@@ -3435,7 +4159,7 @@ type User struct {
 
 func (x *User) Reset() {
 	*x = User{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[28]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3447,7 +4171,7 @@ func (x *User) String() string {
 func (*User) ProtoMessage() {}
 
 func (x *User) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[28]
+	mi := &file_dusthub_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3460,7 +4184,7 @@ func (x *User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use User.ProtoReflect.Descriptor instead.
 func (*User) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *User) GetLogin() string {
@@ -3595,7 +4319,7 @@ type Org struct {
 
 func (x *Org) Reset() {
 	*x = Org{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3607,7 +4331,7 @@ func (x *Org) String() string {
 func (*Org) ProtoMessage() {}
 
 func (x *Org) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[29]
+	mi := &file_dusthub_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3620,7 +4344,7 @@ func (x *Org) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Org.ProtoReflect.Descriptor instead.
 func (*Org) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Org) GetCode() string {
@@ -3667,7 +4391,7 @@ type ApiKey struct {
 
 func (x *ApiKey) Reset() {
 	*x = ApiKey{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3679,7 +4403,7 @@ func (x *ApiKey) String() string {
 func (*ApiKey) ProtoMessage() {}
 
 func (x *ApiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[30]
+	mi := &file_dusthub_v1_records_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3692,7 +4416,7 @@ func (x *ApiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKey.ProtoReflect.Descriptor instead.
 func (*ApiKey) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ApiKey) GetId() string {
@@ -3761,7 +4485,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +4497,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[31]
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +4510,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Session) GetId() string {
@@ -3865,7 +4589,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	mi := &file_dusthub_v1_records_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3877,7 +4601,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[32]
+	mi := &file_dusthub_v1_records_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3890,7 +4614,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AuditEntry) GetId() string {
@@ -3981,7 +4705,7 @@ type RiskModel struct {
 
 func (x *RiskModel) Reset() {
 	*x = RiskModel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[33]
+	mi := &file_dusthub_v1_records_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3993,7 +4717,7 @@ func (x *RiskModel) String() string {
 func (*RiskModel) ProtoMessage() {}
 
 func (x *RiskModel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[33]
+	mi := &file_dusthub_v1_records_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4006,7 +4730,7 @@ func (x *RiskModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RiskModel.ProtoReflect.Descriptor instead.
 func (*RiskModel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RiskModel) GetVersion() string {
@@ -4083,7 +4807,7 @@ type ModelUse struct {
 
 func (x *ModelUse) Reset() {
 	*x = ModelUse{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[34]
+	mi := &file_dusthub_v1_records_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4095,7 +4819,7 @@ func (x *ModelUse) String() string {
 func (*ModelUse) ProtoMessage() {}
 
 func (x *ModelUse) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[34]
+	mi := &file_dusthub_v1_records_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4108,7 +4832,7 @@ func (x *ModelUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelUse.ProtoReflect.Descriptor instead.
 func (*ModelUse) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{34}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ModelUse) GetId() string {
@@ -4195,7 +4919,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[35]
+	mi := &file_dusthub_v1_records_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4207,7 +4931,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[35]
+	mi := &file_dusthub_v1_records_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4220,7 +4944,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{35}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Channel) GetId() string {
@@ -4319,7 +5043,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[36]
+	mi := &file_dusthub_v1_records_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4331,7 +5055,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[36]
+	mi := &file_dusthub_v1_records_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4344,7 +5068,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{36}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Delivery) GetId() string {
@@ -4478,7 +5202,7 @@ type CodeTable struct {
 
 func (x *CodeTable) Reset() {
 	*x = CodeTable{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[37]
+	mi := &file_dusthub_v1_records_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4490,7 +5214,7 @@ func (x *CodeTable) String() string {
 func (*CodeTable) ProtoMessage() {}
 
 func (x *CodeTable) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[37]
+	mi := &file_dusthub_v1_records_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4503,7 +5227,7 @@ func (x *CodeTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeTable.ProtoReflect.Descriptor instead.
 func (*CodeTable) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{37}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CodeTable) GetName() string {
@@ -4541,7 +5265,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	mi := &file_dusthub_v1_records_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4553,7 +5277,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	mi := &file_dusthub_v1_records_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4566,7 +5290,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{38}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Code) GetCode() string {
@@ -4621,7 +5345,7 @@ type Quarantine struct {
 
 func (x *Quarantine) Reset() {
 	*x = Quarantine{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[39]
+	mi := &file_dusthub_v1_records_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4633,7 +5357,7 @@ func (x *Quarantine) String() string {
 func (*Quarantine) ProtoMessage() {}
 
 func (x *Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[39]
+	mi := &file_dusthub_v1_records_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4646,7 +5370,7 @@ func (x *Quarantine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
 func (*Quarantine) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{39}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Quarantine) GetId() string {
@@ -4713,7 +5437,7 @@ type Violation struct {
 
 func (x *Violation) Reset() {
 	*x = Violation{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[40]
+	mi := &file_dusthub_v1_records_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4725,7 +5449,7 @@ func (x *Violation) String() string {
 func (*Violation) ProtoMessage() {}
 
 func (x *Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[40]
+	mi := &file_dusthub_v1_records_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4738,7 +5462,7 @@ func (x *Violation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Violation.ProtoReflect.Descriptor instead.
 func (*Violation) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{40}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Violation) GetRecord() string {
@@ -5292,7 +6016,140 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06closed\x18\b \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f消除时间\x1a\x02msR\x06closed:}\xca\xf3\x18y\n" +
 	"\x12重大事故隐患\x10\x04\x18\x01\"\x02id*\x10enterprise,found*\n" +
-	"code,found2=应急管理部令第10号 第十一条; 第6号 第十二条\"\xd5\x03\n" +
+	"code,found2=应急管理部令第10号 第十一条; 第6号 第十二条\"\xbc\x02\n" +
+	"\tRegionDay\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=16R\x02id\x124\n" +
+	"\x03day\x18\x02 \x01(\x03B\"\xd2\xf3\x18\x1e\n" +
+	"\x0e日期(零时)\x12\brequired\x1a\x02msR\x03day\x12,\n" +
+	"\asamples\x18\x03 \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f采集次数R\asamples\x126\n" +
+	"\asampled\x18\x04 \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12最近采集时间\x1a\x02msR\asampled\x12A\n" +
+	"\x04rows\x18\x05 \x03(\v2\x19.dusthub.v1.RegionFiguresB\x12\xd2\xf3\x18\x0e\n" +
+	"\f区域指标R\x04rows:!\xca\xf3\x18\x1d\n" +
+	"\x0f区域日汇总\x10\x04\"\x02id2\x04F2.5\"\x84\x04\n" +
+	"\rRegionFigures\x12*\n" +
+	"\x06region\x18\x01 \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
+	"\f区域前缀R\x06region\x12<\n" +
+	"\x04last\x18\x02 \x01(\v2\x14.dusthub.v1.StandingB\x12\xd2\xf3\x18\x0e\n" +
+	"\f最近一次R\x04last\x12O\n" +
+	"\x14plants_connected_sum\x18\x03 \x01(\x03B\x1d\xd2\xf3\x18\x19\n" +
+	"\x17已接入企业(累计)R\x12plantsConnectedSum\x12F\n" +
+	"\x11plants_online_sum\x18\x04 \x01(\x03B\x1a\xd2\xf3\x18\x16\n" +
+	"\x14在线企业(累计)R\x0fplantsOnlineSum\x12W\n" +
+	"\x15systems_connected_sum\x18\x05 \x01(\x03B#\xd2\xf3\x18\x1f\n" +
+	"\x1d已接入除尘系统(累计)R\x13systemsConnectedSum\x12N\n" +
+	"\x12systems_online_sum\x18\x06 \x01(\x03B \xd2\xf3\x18\x1c\n" +
+	"\x1a在线除尘系统(累计)R\x10systemsOnlineSum\x12G\n" +
+	"\asensing\x18\a \x01(\v2\x13.dusthub.v1.SensingB\x18\xd2\xf3\x18\x14\n" +
+	"\x12感知数据质量R\asensing\"\xc8\a\n" +
+	"\bStanding\x12'\n" +
+	"\x06plants\x18\x01 \x01(\x05B\x0f\xd2\xf3\x18\v\n" +
+	"\t企业数R\x06plants\x124\n" +
+	"\n" +
+	"plants_due\x18\x02 \x01(\x05B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f应接入企业R\tplantsDue\x12@\n" +
+	"\x10plants_connected\x18\x03 \x01(\x05B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f已接入企业R\x0fplantsConnected\x127\n" +
+	"\rplants_online\x18\x04 \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f在线企业R\fplantsOnline\x12<\n" +
+	"\vsystems_due\x18\x05 \x01(\x05B\x1b\xd2\xf3\x18\x17\n" +
+	"\x15应接入除尘系统R\n" +
+	"systemsDue\x12H\n" +
+	"\x11systems_connected\x18\x06 \x01(\x05B\x1b\xd2\xf3\x18\x17\n" +
+	"\x15已接入除尘系统R\x10systemsConnected\x12?\n" +
+	"\x0esystems_online\x18\a \x01(\x05B\x18\xd2\xf3\x18\x14\n" +
+	"\x12在线除尘系统R\rsystemsOnline\x12$\n" +
+	"\x03red\x18\b \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f重大风险R\x03red\x12*\n" +
+	"\x06orange\x18\t \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f较大风险R\x06orange\x12*\n" +
+	"\x06yellow\x18\n" +
+	" \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f一般风险R\x06yellow\x12#\n" +
+	"\x04blue\x18\v \x01(\x05B\x0f\xd2\xf3\x18\v\n" +
+	"\t低风险R\x04blue\x126\n" +
+	"\x0erequired_asked\x18\f \x01(\x03B\x0f\xd2\xf3\x18\v\n" +
+	"\t必填项R\rrequiredAsked\x12>\n" +
+	"\x0frequired_filled\x18\r \x01(\x03B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f必填项已填R\x0erequiredFilled\x12B\n" +
+	"\x11recommended_asked\x18\x0e \x01(\x03B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f建议填写项R\x10recommendedAsked\x12J\n" +
+	"\x12recommended_filled\x18\x0f \x01(\x03B\x1b\xd2\xf3\x18\x17\n" +
+	"\x15建议填写项已填R\x11recommendedFilled\x12/\n" +
+	"\arecords\x18\x10 \x01(\x03B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f基础记录数R\arecords\x12=\n" +
+	"\rrecords_wrong\x18\x11 \x01(\x03B\x18\xd2\xf3\x18\x14\n" +
+	"\x12不准确记录数R\frecordsWrong\"\xb5\x03\n" +
+	"\aSensing\x12$\n" +
+	"\x04from\x18\x01 \x01(\x03B\x10\xd2\xf3\x18\f\n" +
+	"\x06开始\x1a\x02msR\x04from\x12\"\n" +
+	"\x03end\x18\x02 \x01(\x03B\x10\xd2\xf3\x18\f\n" +
+	"\x06结束\x1a\x02msR\x03end\x120\n" +
+	"\x06series\x18\x03 \x01(\x03B\x18\xd2\xf3\x18\x14\n" +
+	"\x12应上传指标数R\x06series\x121\n" +
+	"\bexpected\x18\x04 \x01(\x03B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f应有采样数R\bexpected\x121\n" +
+	"\breceived\x18\x05 \x01(\x03B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f实有采样数R\breceived\x12,\n" +
+	"\x04gaps\x18\x06 \x01(\x03B\x18\xd2\xf3\x18\x14\n" +
+	"\x12数据缺失指标R\x04gaps\x124\n" +
+	"\n" +
+	"over_range\x18\a \x01(\x03B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f超量程指标R\toverRange\x12.\n" +
+	"\x05stuck\x18\b \x01(\x03B\x18\xd2\xf3\x18\x14\n" +
+	"\x12数值不变指标R\x05stuck\x124\n" +
+	"\bfrequent\x18\t \x01(\x03B\x18\xd2\xf3\x18\x14\n" +
+	"\x12频繁报警指标R\bfrequent\"\x9f\x02\n" +
+	"\n" +
+	"SensingDay\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=20R\x02id\x12$\n" +
+	"\x04from\x18\x02 \x01(\x03B\x10\xd2\xf3\x18\f\n" +
+	"\x06开始\x1a\x02msR\x04from\x12\"\n" +
+	"\x03end\x18\x03 \x01(\x03B\x10\xd2\xf3\x18\f\n" +
+	"\x06结束\x1a\x02msR\x03end\x12>\n" +
+	"\x06issues\x18\x04 \x03(\v2\x18.dusthub.v1.SensingIssueB\f\xd2\xf3\x18\b\n" +
+	"\x06问题R\x06issues\x12,\n" +
+	"\aomitted\x18\x05 \x01(\x05B\x12\xd2\xf3\x18\x0e\n" +
+	"\f未列出数R\aomitted:*\xca\xf3\x18&\n" +
+	"\x18感知数据质量明细\x10\x04\"\x02id2\x04F2.5\"\xe6\x02\n" +
+	"\fSensingIssue\x12,\n" +
+	"\n" +
+	"enterprise\x18\x01 \x01(\tB\f\xd2\xf3\x18\b\n" +
+	"\x06企业R\n" +
+	"enterprise\x12-\n" +
+	"\tcollector\x18\x02 \x01(\tB\x0f\xd2\xf3\x18\v\n" +
+	"\t除尘器R\tcollector\x12*\n" +
+	"\x06metric\x18\x03 \x01(\tB\x12\xd2\xf3\x18\x0e\n" +
+	"\f监测指标R\x06metric\x12O\n" +
+	"\x04rule\x18\x04 \x01(\tB;\xd2\xf3\x187\n" +
+	"\x06规则\x12-required,oneof=gaps over_range stuck frequentR\x04rule\x12\"\n" +
+	"\x05count\x18\x05 \x01(\x03B\f\xd2\xf3\x18\b\n" +
+	"\x06次数R\x05count\x121\n" +
+	"\bexpected\x18\x06 \x01(\x03B\x15\xd2\xf3\x18\x11\n" +
+	"\x0f应有采样数R\bexpected\x12%\n" +
+	"\x05worst\x18\a \x01(\x01B\x0f\xd2\xf3\x18\v\n" +
+	"\t最差值R\x05worst\"\x91\x04\n" +
+	"\x06Report\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=40R\x02id\x12E\n" +
+	"\x04kind\x18\x02 \x01(\tB1\xd2\xf3\x18-\n" +
+	"\x06类别\x12#required,oneof=daily weekly monthlyR\x04kind\x12<\n" +
+	"\x06region\x18\x03 \x01(\tB$\xd2\xf3\x18 \n" +
+	"\f行政区划\x12\x10omitempty,regionR\x06region\x12.\n" +
+	"\x04from\x18\x04 \x01(\x03B\x1a\xd2\xf3\x18\x16\n" +
+	"\x06开始\x12\brequired\x1a\x02msR\x04from\x128\n" +
+	"\x05until\x18\x05 \x01(\x03B\"\xd2\xf3\x18\x1e\n" +
+	"\x0e结束(不含)\x12\brequired\x1a\x02msR\x05until\x12*\n" +
+	"\x04made\x18\x06 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f生成时间\x1a\x02msR\x04made\x126\n" +
+	"\x05actor\x18\a \x01(\tB \xd2\xf3\x18\x1c\n" +
+	"\t生成人\x12\x0frequired,max=64R\x05actor\x12G\n" +
+	"\afigures\x18\b \x01(\fB-\xd2\xf3\x18)\n" +
+	"\x12统计数据(JSON)\x12\x13required,max=524288R\afigures:<\xca\xf3\x188\n" +
+	"\f定期报告\x10\x04\"\x02id*\x04from*\tkind,from*\vregion,from2\x04F2.5\"\xd5\x03\n" +
 	"\x06Factor\x12*\n" +
 	"\x04code\x18\x01 \x01(\tB\x16\xd2\xf3\x18\x12\n" +
 	"\x06因子\x12\brequiredR\x04code\x12 \n" +
@@ -5830,7 +6687,7 @@ func file_dusthub_v1_records_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_records_proto_rawDescData
 }
 
-var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Enterprise)(nil),      // 0: dusthub.v1.Enterprise
 	(*Dust)(nil),            // 1: dusthub.v1.Dust
@@ -5850,48 +6707,59 @@ var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Step)(nil),            // 15: dusthub.v1.Step
 	(*RiskResult)(nil),      // 16: dusthub.v1.RiskResult
 	(*Hazard)(nil),          // 17: dusthub.v1.Hazard
-	(*Factor)(nil),          // 18: dusthub.v1.Factor
-	(*Warning)(nil),         // 19: dusthub.v1.Warning
-	(*CleaningPlan)(nil),    // 20: dusthub.v1.CleaningPlan
-	(*CleaningRecord)(nil),  // 21: dusthub.v1.CleaningRecord
-	(*SpotCheck)(nil),       // 22: dusthub.v1.SpotCheck
-	(*Finding)(nil),         // 23: dusthub.v1.Finding
-	(*Draw)(nil),            // 24: dusthub.v1.Draw
-	(*SpotCheckAnswer)(nil), // 25: dusthub.v1.SpotCheckAnswer
-	(*Attachment)(nil),      // 26: dusthub.v1.Attachment
-	(*Site)(nil),            // 27: dusthub.v1.Site
-	(*User)(nil),            // 28: dusthub.v1.User
-	(*Org)(nil),             // 29: dusthub.v1.Org
-	(*ApiKey)(nil),          // 30: dusthub.v1.ApiKey
-	(*Session)(nil),         // 31: dusthub.v1.Session
-	(*AuditEntry)(nil),      // 32: dusthub.v1.AuditEntry
-	(*RiskModel)(nil),       // 33: dusthub.v1.RiskModel
-	(*ModelUse)(nil),        // 34: dusthub.v1.ModelUse
-	(*Channel)(nil),         // 35: dusthub.v1.Channel
-	(*Delivery)(nil),        // 36: dusthub.v1.Delivery
-	(*CodeTable)(nil),       // 37: dusthub.v1.CodeTable
-	(*Code)(nil),            // 38: dusthub.v1.Code
-	(*Quarantine)(nil),      // 39: dusthub.v1.Quarantine
-	(*Violation)(nil),       // 40: dusthub.v1.Violation
+	(*RegionDay)(nil),       // 18: dusthub.v1.RegionDay
+	(*RegionFigures)(nil),   // 19: dusthub.v1.RegionFigures
+	(*Standing)(nil),        // 20: dusthub.v1.Standing
+	(*Sensing)(nil),         // 21: dusthub.v1.Sensing
+	(*SensingDay)(nil),      // 22: dusthub.v1.SensingDay
+	(*SensingIssue)(nil),    // 23: dusthub.v1.SensingIssue
+	(*Report)(nil),          // 24: dusthub.v1.Report
+	(*Factor)(nil),          // 25: dusthub.v1.Factor
+	(*Warning)(nil),         // 26: dusthub.v1.Warning
+	(*CleaningPlan)(nil),    // 27: dusthub.v1.CleaningPlan
+	(*CleaningRecord)(nil),  // 28: dusthub.v1.CleaningRecord
+	(*SpotCheck)(nil),       // 29: dusthub.v1.SpotCheck
+	(*Finding)(nil),         // 30: dusthub.v1.Finding
+	(*Draw)(nil),            // 31: dusthub.v1.Draw
+	(*SpotCheckAnswer)(nil), // 32: dusthub.v1.SpotCheckAnswer
+	(*Attachment)(nil),      // 33: dusthub.v1.Attachment
+	(*Site)(nil),            // 34: dusthub.v1.Site
+	(*User)(nil),            // 35: dusthub.v1.User
+	(*Org)(nil),             // 36: dusthub.v1.Org
+	(*ApiKey)(nil),          // 37: dusthub.v1.ApiKey
+	(*Session)(nil),         // 38: dusthub.v1.Session
+	(*AuditEntry)(nil),      // 39: dusthub.v1.AuditEntry
+	(*RiskModel)(nil),       // 40: dusthub.v1.RiskModel
+	(*ModelUse)(nil),        // 41: dusthub.v1.ModelUse
+	(*Channel)(nil),         // 42: dusthub.v1.Channel
+	(*Delivery)(nil),        // 43: dusthub.v1.Delivery
+	(*CodeTable)(nil),       // 44: dusthub.v1.CodeTable
+	(*Code)(nil),            // 45: dusthub.v1.Code
+	(*Quarantine)(nil),      // 46: dusthub.v1.Quarantine
+	(*Violation)(nil),       // 47: dusthub.v1.Violation
 }
 var file_dusthub_v1_records_proto_depIdxs = []int32{
 	1,  // 0: dusthub.v1.Enterprise.dusts:type_name -> dusthub.v1.Dust
 	8,  // 1: dusthub.v1.Metric.limits:type_name -> dusthub.v1.Limits
 	15, // 2: dusthub.v1.Alarm.steps:type_name -> dusthub.v1.Step
 	15, // 3: dusthub.v1.Shelf.steps:type_name -> dusthub.v1.Step
-	18, // 4: dusthub.v1.RiskResult.factors:type_name -> dusthub.v1.Factor
-	18, // 5: dusthub.v1.Warning.top:type_name -> dusthub.v1.Factor
-	15, // 6: dusthub.v1.Warning.steps:type_name -> dusthub.v1.Step
-	15, // 7: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
-	23, // 8: dusthub.v1.SpotCheck.findings:type_name -> dusthub.v1.Finding
-	24, // 9: dusthub.v1.SpotCheck.draw:type_name -> dusthub.v1.Draw
-	38, // 10: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
-	40, // 11: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	25, // 4: dusthub.v1.RiskResult.factors:type_name -> dusthub.v1.Factor
+	19, // 5: dusthub.v1.RegionDay.rows:type_name -> dusthub.v1.RegionFigures
+	20, // 6: dusthub.v1.RegionFigures.last:type_name -> dusthub.v1.Standing
+	21, // 7: dusthub.v1.RegionFigures.sensing:type_name -> dusthub.v1.Sensing
+	23, // 8: dusthub.v1.SensingDay.issues:type_name -> dusthub.v1.SensingIssue
+	25, // 9: dusthub.v1.Warning.top:type_name -> dusthub.v1.Factor
+	15, // 10: dusthub.v1.Warning.steps:type_name -> dusthub.v1.Step
+	15, // 11: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
+	30, // 12: dusthub.v1.SpotCheck.findings:type_name -> dusthub.v1.Finding
+	31, // 13: dusthub.v1.SpotCheck.draw:type_name -> dusthub.v1.Draw
+	45, // 14: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
+	47, // 15: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_records_proto_init() }
@@ -5907,7 +6775,7 @@ func file_dusthub_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_records_proto_rawDesc), len(file_dusthub_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

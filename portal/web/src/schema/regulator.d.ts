@@ -104,6 +104,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/analysis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who should be connected, is, and is heard; how good base data and readings are (F2.5)
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["analysis"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analysis/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Plants, and their records, that a rule of base data finds wanting
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["analysis-findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analysis/issues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics whose readings were not as they should be
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["analysis-issues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analysis/trend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The same, day by day
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["analysis-trend"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/attachments": {
         parameters: {
             query?: never;
@@ -1723,6 +1803,75 @@ export interface components {
             origin: string;
             rule_name: string;
         };
+        Analysis: {
+            /** @description false: this replica has not judged every plant yet since it started */
+            complete: boolean;
+            /** Format: int64 */
+            enterprises: number;
+            /**
+             * Format: int64
+             * @description plants of the whole site
+             */
+            judged: number;
+            name: string;
+            parts: components["schemas"]["PartView"][] | null;
+            plants: components["schemas"]["ConnectView"];
+            recommended: components["schemas"]["FilledView"];
+            /** Format: int64 */
+            records: number;
+            /** Format: int64 */
+            records_wrong: number;
+            region: string;
+            required: components["schemas"]["FilledView"];
+            /** @description accuracy first, then completeness by field */
+            rules: components["schemas"]["QualityRuleView"][] | null;
+            /** @description absent: readings were not judged yet */
+            sensing?: components["schemas"]["SensingView"];
+            systems: components["schemas"]["ConnectView"];
+            /** Format: int64 */
+            time: number;
+        };
+        AnalysisDay: {
+            /**
+             * Format: int64
+             * @description its beginning, China time
+             */
+            day: number;
+            /** @description at the last sample */
+            last: components["schemas"]["PartView"];
+            /** @description at the last sample */
+            levels: components["schemas"]["Levels"];
+            /**
+             * Format: double
+             * @description mean
+             */
+            plants_connected: number;
+            /**
+             * Format: double
+             * @description mean
+             */
+            plants_online: number;
+            /**
+             * Format: int64
+             * @description times the site looked
+             */
+            samples: number;
+            sensing?: components["schemas"]["ReadingsView"];
+            /**
+             * Format: double
+             * @description mean
+             */
+            systems_connected: number;
+            /**
+             * Format: double
+             * @description mean
+             */
+            systems_online: number;
+        };
+        AnalysisTrend: {
+            /** @description oldest first */
+            days: components["schemas"]["AnalysisDay"][] | null;
+        };
         Attachment: {
             actor?: string;
             enterprise?: string;
@@ -2061,6 +2210,20 @@ export interface components {
         ConfirmInputBody: {
             code: string;
             sealed: string;
+        };
+        ConnectView: {
+            /** Format: int64 */
+            connected: number;
+            /**
+             * Format: int64
+             * @description should be connected: neither exempt nor closed
+             */
+            due: number;
+            /**
+             * Format: int64
+             * @description of the connected, those that are heard now
+             */
+            online: number;
         };
         CountsView: {
             /** Format: int64 */
@@ -2500,6 +2663,15 @@ export interface components {
             quarantine?: components["schemas"]["QuarantineView"][];
             self: components["schemas"]["SelfView"];
         };
+        FilledView: {
+            /**
+             * Format: int64
+             * @description fields that should be filled
+             */
+            asked: number;
+            /** Format: int64 */
+            filled: number;
+        };
         Finding: {
             actor?: string;
             attachments?: string[];
@@ -2508,6 +2680,23 @@ export interface components {
             text: string;
             /** Format: int64 */
             time?: number;
+        };
+        FindingRecord: {
+            /** @description what was found */
+            got?: string;
+            key: string;
+            name?: string;
+            type: string;
+        };
+        FindingRow: {
+            enterprise: string;
+            name: string;
+            /** @description at most 20 */
+            records: components["schemas"]["FindingRecord"][] | null;
+            region: string;
+            region_name: string;
+            /** Format: int64 */
+            total: number;
         };
         Flood: {
             /** Format: int64 */
@@ -2729,6 +2918,32 @@ export interface components {
             enterprise: string;
             text?: string;
             title: string;
+        };
+        IssueRow: {
+            collector: string;
+            collector_name: string;
+            /**
+             * Format: int64
+             * @description gaps: samples missing; over_range: hours; stuck, frequent: alarms
+             */
+            count: number;
+            enterprise: string;
+            enterprise_name: string;
+            /**
+             * Format: int64
+             * @description samples that were due
+             */
+            expected: number;
+            metric: string;
+            metric_name: string;
+            region_name: string;
+            rule: string;
+            unit?: string;
+            /**
+             * Format: double
+             * @description over_range: the value farthest out; gaps: share received
+             */
+            worst: number;
         };
         Item: {
             inputs: components["schemas"]["Inputs"];
@@ -3305,8 +3520,16 @@ export interface components {
             items: components["schemas"]["DeliveryView"][];
             next?: string;
         };
+        PageFindingRow: {
+            items: components["schemas"]["FindingRow"][];
+            next?: string;
+        };
         PageHazardView: {
             items: components["schemas"]["HazardView"][];
+            next?: string;
+        };
+        PageIssueRow: {
+            items: components["schemas"]["IssueRow"][];
             next?: string;
         };
         PageModelUse: {
@@ -3359,6 +3582,18 @@ export interface components {
             error?: string;
             lanes?: components["schemas"]["LaneLink"][];
             site: string;
+        };
+        PartView: {
+            name: string;
+            plants: components["schemas"]["ConnectView"];
+            recommended: components["schemas"]["FilledView"];
+            /** Format: int64 */
+            records: number;
+            /** Format: int64 */
+            records_wrong: number;
+            region: string;
+            required: components["schemas"]["FilledView"];
+            systems: components["schemas"]["ConnectView"];
         };
         PasswordInputBody: {
             new: string;
@@ -3513,6 +3748,26 @@ export interface components {
             /** @description public VAPID key, base64url */
             key: string;
         };
+        QualityRuleView: {
+            confidence?: string;
+            en: string;
+            field?: string;
+            /** @description of a field: Type.field */
+            id: string;
+            /**
+             * Format: int64
+             * @description with at least one such record
+             */
+            plants: number;
+            /** Format: int64 */
+            records: number;
+            /** @description of a field: required, else recommended */
+            required?: boolean;
+            source?: string;
+            /** @description record type; empty: any */
+            type?: string;
+            zh: string;
+        };
         QuarantineView: {
             content?: string;
             /** Format: int32 */
@@ -3547,6 +3802,22 @@ export interface components {
                 number,
                 number
             ][];
+        };
+        ReadingsView: {
+            /** Format: int64 */
+            expected: number;
+            /** Format: int64 */
+            frequent: number;
+            /** Format: int64 */
+            gaps: number;
+            /** Format: int64 */
+            over_range: number;
+            /** Format: int64 */
+            received: number;
+            /** Format: int64 */
+            series: number;
+            /** Format: int64 */
+            stuck: number;
         };
         RecordChange: {
             /** @description refuse when it exists */
@@ -3808,6 +4079,41 @@ export interface components {
             /** Format: int64 */
             seq: number;
             site: components["schemas"]["PortalSite"];
+        };
+        SensingRuleView: {
+            about_en: string;
+            about_zh: string;
+            confidence: string;
+            en: string;
+            /** @enum {string} */
+            id: "gaps" | "over_range" | "stuck" | "frequent";
+            /** Format: int64 */
+            metrics: number;
+            /**
+             * Format: double
+             * @description threshold
+             */
+            value: number;
+            zh: string;
+        };
+        SensingView: {
+            /**
+             * Format: int64
+             * @description samples that were due
+             */
+            expected: number;
+            /** Format: int64 */
+            from: number;
+            /** Format: int64 */
+            received: number;
+            rules: components["schemas"]["SensingRuleView"][] | null;
+            /**
+             * Format: int64
+             * @description metrics in use of connected plants
+             */
+            series: number;
+            /** Format: int64 */
+            to: number;
         };
         Series: {
             /** @description steps without alarms are there, too */
@@ -4219,6 +4525,9 @@ export type Actor = components['schemas']['Actor'];
 export type Alarm = components['schemas']['Alarm'];
 export type AlarmCounts = components['schemas']['AlarmCounts'];
 export type AlarmView = components['schemas']['AlarmView'];
+export type Analysis = components['schemas']['Analysis'];
+export type AnalysisDay = components['schemas']['AnalysisDay'];
+export type AnalysisTrend = components['schemas']['AnalysisTrend'];
 export type Attachment = components['schemas']['Attachment'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type BackTest = components['schemas']['BackTest'];
@@ -4251,6 +4560,7 @@ export type Collector = components['schemas']['Collector'];
 export type CollectorView = components['schemas']['CollectorView'];
 export type CombinedRule = components['schemas']['CombinedRule'];
 export type ConfirmInputBody = components['schemas']['ConfirmInputBody'];
+export type ConnectView = components['schemas']['ConnectView'];
 export type CountsView = components['schemas']['CountsView'];
 export type CredentialInputBody = components['schemas']['CredentialInputBody'];
 export type CredentialView = components['schemas']['CredentialView'];
@@ -4283,7 +4593,10 @@ export type Factor = components['schemas']['Factor'];
 export type FactorView = components['schemas']['FactorView'];
 export type FallView = components['schemas']['FallView'];
 export type FederationView = components['schemas']['FederationView'];
+export type FilledView = components['schemas']['FilledView'];
 export type Finding = components['schemas']['Finding'];
+export type FindingRecord = components['schemas']['FindingRecord'];
+export type FindingRow = components['schemas']['FindingRow'];
 export type Flood = components['schemas']['Flood'];
 export type Floor = components['schemas']['Floor'];
 export type FloorView = components['schemas']['FloorView'];
@@ -4299,6 +4612,7 @@ export type IndustryRow = components['schemas']['IndustryRow'];
 export type InputView = components['schemas']['InputView'];
 export type Inputs = components['schemas']['Inputs'];
 export type IssueInputBody = components['schemas']['IssueInputBody'];
+export type IssueRow = components['schemas']['IssueRow'];
 export type Item = components['schemas']['Item'];
 export type Judged = components['schemas']['Judged'];
 export type Judgement = components['schemas']['Judgement'];
@@ -4347,7 +4661,9 @@ export type PageAlarmView = components['schemas']['PageAlarmView'];
 export type PageAuditEntry = components['schemas']['PageAuditEntry'];
 export type PageChannelView = components['schemas']['PageChannelView'];
 export type PageDeliveryView = components['schemas']['PageDeliveryView'];
+export type PageFindingRow = components['schemas']['PageFindingRow'];
 export type PageHazardView = components['schemas']['PageHazardView'];
+export type PageIssueRow = components['schemas']['PageIssueRow'];
 export type PageModelUse = components['schemas']['PageModelUse'];
 export type PageOpenSession = components['schemas']['PageOpenSession'];
 export type PageOrg = components['schemas']['PageOrg'];
@@ -4360,6 +4676,7 @@ export type PageSpotCheckView = components['schemas']['PageSpotCheckView'];
 export type PageUserView = components['schemas']['PageUserView'];
 export type PageWarningView = components['schemas']['PageWarningView'];
 export type ParentLink = components['schemas']['ParentLink'];
+export type PartView = components['schemas']['PartView'];
 export type PasswordInputBody = components['schemas']['PasswordInputBody'];
 export type Past = components['schemas']['Past'];
 export type Peak = components['schemas']['Peak'];
@@ -4372,9 +4689,11 @@ export type Progress = components['schemas']['Progress'];
 export type Proposal = components['schemas']['Proposal'];
 export type PublishInputBody = components['schemas']['PublishInputBody'];
 export type PushKey = components['schemas']['PushKey'];
+export type QualityRuleView = components['schemas']['QualityRuleView'];
 export type QuarantineView = components['schemas']['QuarantineView'];
 export type RankRow = components['schemas']['RankRow'];
 export type Readings = components['schemas']['Readings'];
+export type ReadingsView = components['schemas']['ReadingsView'];
 export type RecordChange = components['schemas']['RecordChange'];
 export type RecordRow = components['schemas']['RecordRow'];
 export type RecoveryView = components['schemas']['RecoveryView'];
@@ -4391,6 +4710,8 @@ export type RuleCheckInputBody = components['schemas']['RuleCheckInputBody'];
 export type RuleInputBody = components['schemas']['RuleInputBody'];
 export type RuleView = components['schemas']['RuleView'];
 export type SelfView = components['schemas']['SelfView'];
+export type SensingRuleView = components['schemas']['SensingRuleView'];
+export type SensingView = components['schemas']['SensingView'];
 export type Series = components['schemas']['Series'];
 export type SeriesView = components['schemas']['SeriesView'];
 export type SessionUser = components['schemas']['SessionUser'];
@@ -4614,6 +4935,146 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    analysis: {
+        parameters: {
+            query?: {
+                /** @description GB/T 2260; empty is all the viewer may see */
+                region?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Analysis"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "analysis-findings": {
+        parameters: {
+            query: {
+                /** @description id of a rule of the analysis */
+                rule: string;
+                /** @description GB/T 2260; empty is all the viewer may see */
+                region?: string;
+                after?: string;
+                /** @description plants of a page; 50 by default */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageFindingRow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "analysis-issues": {
+        parameters: {
+            query?: {
+                /** @description all by default */
+                rule?: "gaps" | "over_range" | "stuck" | "frequent";
+                /** @description GB/T 2260; empty is all the viewer may see */
+                region?: string;
+                /** @description ms, a time of the day; the newest judged by default */
+                day?: number;
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageIssueRow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "analysis-trend": {
+        parameters: {
+            query?: {
+                /** @description GB/T 2260; empty is all the viewer may see */
+                region?: string;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnalysisTrend"];
                 };
             };
             /** @description A problem */
