@@ -80,5 +80,6 @@ func (d *door) docs(c *fiber.Ctx) error {
 		return fmt.Errorf("write documentation: %w", err)
 	}
 	c.Type("html", "utf-8")
+	c.Set(fiber.HeaderContentSecurityPolicy, docsPolicy)
 	return c.Send(page.Bytes())
 }

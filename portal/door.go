@@ -27,14 +27,13 @@ type door struct {
 	portal Portal
 	app    *fiber.App
 	api    huma.API
-}
 
-// contentPolicy lets a page load from its own origin only. Inline style attributes are the component libraries'.
-const contentPolicy = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	permissions string // header
+}
 
 // open builds a portal's application.
 func (s *Server) open(p Portal) (*door, error) {
-	d := &door{s: s, portal: p}
+	d := &door{s: s, portal: p, permissions: permissions(p)}
 	d.app = fiber.New(fiber.Config{
 		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, ErrorHandler: s.fiberError,
 		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
@@ -132,23 +131,6 @@ func (d *door) measure(c *fiber.Ctx) error {
 	d.s.metrics.requests.WithLabelValues(string(d.portal), route, strconv.Itoa(status)).Inc()
 	d.s.metrics.seconds.WithLabelValues(string(d.portal), route).Observe(time.Since(start).Seconds())
 	return err
-}
-
-// secure sets the headers every answer has.
-func (d *door) secure(c *fiber.Ctx) error {
-	c.Set(fiber.HeaderContentSecurityPolicy, contentPolicy)
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
-	c.Set(fiber.HeaderXFrameOptions, "DENY")
-	if d.s.opt.Secure {
-		c.Set(fiber.HeaderStrictTransportSecurity, "max-age=31536000")
-	}
-	c.Set("Cross-Origin-Opener-Policy", "same-origin")
-	c.Set("Cross-Origin-Resource-Policy", "same-origin")
-	if strings.HasPrefix(c.Path(), "/api/") {
-		c.Set(fiber.HeaderCacheControl, "no-store")
-	}
-	return c.Next()
 }
 
 // deadline bounds how long a handler may take. Streams go on without it.

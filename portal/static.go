@@ -90,7 +90,7 @@ func gzipped(b []byte) ([]byte, error) {
 // handler serves the files. Any path that is no file is a place within the portal's page, but for the API's paths and
 // for missing assets: answering those with the page would hide the error.
 func (a assets) handler(p Portal) fiber.Handler {
-	page := "/" + string(p) + ".html"
+	page, policy := "/"+string(p)+".html", contentPolicy()
 	return func(c *fiber.Ctx) error {
 		name := c.Path()
 		if c.Method() != http.MethodGet && c.Method() != http.MethodHead || strings.HasPrefix(name, "/api/") {
@@ -108,6 +108,7 @@ func (a assets) handler(p Portal) fiber.Handler {
 			f = asset{data: []byte(notBuilt), mediaType: "text/html; charset=utf-8"}
 		}
 		c.Set(fiber.HeaderContentType, f.mediaType)
+		c.Set(fiber.HeaderContentSecurityPolicy, policy) // also of scripts: a service worker is held to that of its own file
 		if strings.HasPrefix(name, "/assets/") {
 			// Their names hold a digest of their content.
 			c.Set(fiber.HeaderCacheControl, "public, max-age=31536000, immutable")

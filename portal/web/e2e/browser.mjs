@@ -48,6 +48,12 @@ export async function open(browser, size, complaints, { english = false, ...opti
     if (m.type() === 'error' && !/status of (401|403|404)/.test(m.text())) complain(m.text())
   })
   page.on('pageerror', (e) => complain(e.message))
+  await page.exposeFunction('cspViolated', (what) => complain(`the content security policy stopped ${what}`))
+  await page.addInitScript(() =>
+    document.addEventListener('securitypolicyviolation', (e) =>
+      window.cspViolated(`${e.effectiveDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`),
+    ),
+  )
   return page
 }
 

@@ -17,8 +17,14 @@ const TYPES = {
   '.svg': 'image/svg+xml',
   '.json': 'application/json',
 }
-const CSP =
-  "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'"
+const POLICY = JSON.parse(await readFile(new URL('../policy.json', import.meta.url), 'utf8')) // the real portals' own
+const permissions = (portal) =>
+  [
+    ...POLICY.permissions[portal],
+    ...POLICY.never
+      .filter((name) => !POLICY.permissions[portal].some((p) => p.startsWith(`${name}=`)))
+      .map((n) => `${n}=()`),
+  ].join(', ')
 const OPEN = {
   alarms: ['raised', 'acknowledged', 'disposed', 'fed_back'],
   warnings: ['raised', 'disposed', 'fed_back'],
@@ -142,7 +148,9 @@ export class Site {
     res
       .writeHead(200, {
         'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream',
-        'Content-Security-Policy': CSP,
+        'Content-Security-Policy': POLICY.content.join('; '),
+        'Permissions-Policy': permissions(portal),
+        'X-Content-Type-Options': 'nosniff',
       })
       .end(data)
   }
