@@ -167,7 +167,6 @@ func (s *Server) download(_ context.Context, v *viewer, in *idInput) (*huma.Stre
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		ctx.SetHeader("Content-Type", a.GetMediaType())
 		ctx.SetHeader("Content-Disposition", "attachment; filename*=UTF-8''"+url.PathEscape(fileName(a.GetName())))
-		ctx.SetHeader("Content-Security-Policy", "default-src 'none'; sandbox")
 		ctx.SetHeader("Cache-Control", "private, max-age=31536000, immutable")
 		w := ctx.BodyWriter()
 		_, err := s.opt.Backend.Store().Blob(in.ID, func(_ uint32, data []byte, _ bool) error {

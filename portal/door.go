@@ -35,7 +35,7 @@ type door struct {
 func (s *Server) open(p Portal) (*door, error) {
 	d := &door{s: s, portal: p, permissions: permissions(p)}
 	d.app = fiber.New(fiber.Config{
-		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, ErrorHandler: s.fiberError,
+		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, ErrorHandler: d.lastResort,
 		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	})
 	d.app.Server().HeaderReceived = limitBody

@@ -63,6 +63,12 @@ var docsPolicy = func() string {
 
 // secure sets the headers every answer has. Handlers of pages set their own content policy over it.
 func (d *door) secure(c *fiber.Ctx) error {
+	d.armour(c)
+	return c.Next()
+}
+
+// armour sets the headers; also of what is refused before any handler is reached.
+func (d *door) armour(c *fiber.Ctx) {
 	c.Set(fiber.HeaderContentSecurityPolicy, answerPolicy)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
@@ -76,5 +82,4 @@ func (d *door) secure(c *fiber.Ctx) error {
 	if p := c.Path(); strings.HasPrefix(p, "/api/") || strings.HasPrefix(p, "/openapi") {
 		c.Set(fiber.HeaderCacheControl, "no-store")
 	}
-	return c.Next()
 }

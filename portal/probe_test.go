@@ -383,3 +383,11 @@ func eachRoute(t *testing.T, f func(t *testing.T, p Portal, a Access)) {
 		}
 	}
 }
+
+// withBody gives a request a body as it is.
+func withBody(contentType, body string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.Header.Set("Content-Type", contentType)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	}
+}

@@ -140,8 +140,9 @@ func (s *Server) explain(ctx context.Context, route string, err error) error {
 	return problem(http.StatusInternalServerError, codeInternal, "the request failed; the site's log has the reason")
 }
 
-// fiberError is the last resort: errors that no handler made, such as an unknown path or a body that is too large.
-func (s *Server) fiberError(c *fiber.Ctx, err error) error {
+// lastResort answers errors that no handler made, such as an unknown path or a body that is too large.
+func (d *door) lastResort(c *fiber.Ctx, err error) error {
+	d.armour(c)
 	status := http.StatusInternalServerError
 	var fe *fiber.Error
 	if errors.As(err, &fe) {
@@ -152,7 +153,7 @@ func (s *Server) fiberError(c *fiber.Ctx, err error) error {
 		code = codeBadRequest
 	}
 	if status == http.StatusInternalServerError {
-		s.log.Error("request failed", "path", c.Path(), "err", err)
+		d.s.log.Error("request failed", "path", c.Path(), "err", err)
 	}
 	c.Status(status)
 	if err := c.JSON(problem(status, code, "%s", http.StatusText(status))); err != nil {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
+import { hostile } from './hostile.mjs'
 import { backTest, opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
 
@@ -57,6 +58,7 @@ export class Site {
     this.world = makeWorld(now, id)
     urgency(this.world)
     furnish(this.world)
+    this.hostile = Boolean(process.env.HOSTILE) // texts that would run if they were taken for markup
     this.listeners = new Set()
     this.sessions = new Map()
     this.factors = new Map() // second factors, by login
@@ -159,7 +161,9 @@ export class Site {
     const route = url.pathname.slice('/api/v1'.length)
     const q = url.searchParams
     const json = (data, status = 200, headers = {}) =>
-      res.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(data))
+      res
+        .writeHead(status, { 'Content-Type': 'application/json', ...headers })
+        .end(JSON.stringify(this.hostile ? hostile(data) : data))
     const refuse = (status, detail) =>
       json({ title: http.STATUS_CODES[status], status, detail, code: String(status) }, status)
     const cookie = /dusthub_session=(\w+)/.exec(req.headers.cookie ?? '')?.[1]

@@ -2,6 +2,7 @@
 // rule (console, width, names, touch sizes). Also walks the loop once against the fixture, so that a broken page is found without a site.
 import { by, inspect, launch, logIn, open, photoFile, settle, shoot, SHOTS, SIZES } from './browser.mjs'
 import { Site } from './fixture.mjs'
+import { harm } from './hostile.mjs'
 
 const PLANT = '320505030001'
 const REGULATOR = {
@@ -50,6 +51,7 @@ const ENTERPRISE = {
   replay: '/replay',
 }
 const only = process.argv[2] ?? ''
+const HOSTILE = Boolean(process.env.HOSTILE) // npm run hostile
 const complaints = []
 const browser = await launch()
 const ministry = new Site('ministry')
@@ -66,6 +68,10 @@ async function pictures(portal, pages, base, login, prefix, options = {}, sizes 
       if (only && !`${prefix}-${name}`.includes(only)) continue
       await page.goto(base + path)
       await settle(page)
+      if (HOSTILE) {
+        complaints.push(...(await harm(page)).map((h) => `${portal} ${path} (${size}): ${h}`))
+        continue // it looks as it must not look, and is not pictured
+      }
       await shoot(page, size, `${prefix}-${name}-${size}`)
       for (const problem of await inspect(page, size === 'phone'))
         complaints.push(`${portal} ${path} (${size}): ${problem}`)
@@ -244,8 +250,8 @@ try {
     { english: true },
     ['phone'],
   )
-  if (!only || only === 'benches') await benches(provinceBase)
-  if (!only) await walk(provinceBase, enterpriseBase)
+  if (!HOSTILE && (!only || only === 'benches')) await benches(provinceBase)
+  if (!HOSTILE && !only) await walk(provinceBase, enterpriseBase)
 } catch (e) {
   complaints.push(e.stack)
 } finally {
