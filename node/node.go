@@ -193,6 +193,14 @@ func (n *Node) Hub() *live.Hub { return n.hub }
 // Inspect tells what a plant of this site is judged by. See machine.Inspect.
 func (n *Node) Inspect(plant string) (engine.Inspection, bool) { return n.machine.Inspect(plant) }
 
+// Check says why a put would be refused. See machine.Check.
+func (n *Node) Check(actor string, put *schema.Put) ([]*schema.Violation, bool) {
+	return n.machine.Check(actor, put)
+}
+
+// Copy is an engine of one plant alone. See machine.Copy.
+func (n *Node) Copy(plant string) (*engine.Engine, bool) { return n.machine.Copy(plant) }
+
 // Identity is the site's certificates.
 func (n *Node) Identity() *pki.Identity { return n.identity }
 

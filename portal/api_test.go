@@ -642,8 +642,8 @@ func TestSchemaRoutes(t *testing.T) {
 			t.Errorf("%s: %d %.200s", path, got.status, got.body)
 		}
 	}
-	s.put(&schema.CodeTable{Name: "role", Version: "2", Codes: []*schema.Code{{Code: "x", Name: "自定义"}}})
-	if got := s.as("manager-a", http.MethodGet, "/api/v1/tables/role", nil); !strings.Contains(string(got.body), "自定义") {
+	s.put(&schema.CodeTable{Name: "scale", Version: "2", Codes: []*schema.Code{{Code: "x", Name: "自定义"}}})
+	if got := s.as("manager-a", http.MethodGet, "/api/v1/tables/scale", nil); !strings.Contains(string(got.body), "自定义") {
 		t.Errorf("the site's own table: %s", got.body)
 	}
 	var j model.Judgement

@@ -293,7 +293,7 @@ func (w *world) regionRows(region string) []RegionRow {
 		}
 		a, code := w.look(areaKey{part, ""}), (part + "000000")[:regionDigits]
 		out = append(out, RegionRow{
-			Region: code, Name: schema.RegionName(code), Enterprises: a.enterprises, Online: a.online, Levels: a.levels, AlarmsOpen: a.alarms.Open,
+			Region: code, Name: w.tables.RegionName(code), Enterprises: a.enterprises, Online: a.online, Levels: a.levels, AlarmsOpen: a.alarms.Open,
 			AlarmsOverdue: a.alarms.Overdue, WarningsOpen: a.warnings.Open, WarningsOverdue: a.warnings.Overdue, Worst: a.levels.worst(),
 		})
 	}
@@ -310,7 +310,7 @@ func (w *world) industryRows(region string) []IndustryRow {
 		}
 		a := w.look(areaKey{region, industry})
 		out = append(out, IndustryRow{
-			Industry: industry, Name: schema.CodeName("mem_industry", industry), Enterprises: a.enterprises, Online: a.online, Levels: a.levels,
+			Industry: industry, Name: w.tables.Name("mem_industry", industry), Enterprises: a.enterprises, Online: a.online, Levels: a.levels,
 			AlarmsOpen: a.alarms.Open, AlarmsOverdue: a.alarms.Overdue, WarningsOpen: a.warnings.Open, WarningsOverdue: a.warnings.Overdue, Worst: a.levels.worst(),
 		})
 	}

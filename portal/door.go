@@ -272,6 +272,7 @@ func (d *door) routes() {
 	d.ledgerRoutes()
 	d.recordRoutes()
 	d.workbookRoutes()
+	d.baseRoutes()
 	d.adminRoutes()
 	d.auditRoutes()
 	d.schemaRoutes()

@@ -54,16 +54,29 @@ func (s *Server) limitsView(ctx context.Context, v *viewer, row store.Row) (*Lim
 	return out, nil
 }
 
-// defaultsOf are the default limits of a metric by its collector's type and its system's dusts.
+// defaultsOf are the default limits of a metric, one by one.
 func (s *Server) defaultsOf(m *schema.Metric) []schema.DefaultLimit {
+	_, list := s.defaultLimits(m)
+	return list
+}
+
+// defaultLimits are the default limits of a metric by its collector's type and its system's dusts, the plant's when the system names
+// none.
+func (s *Server) defaultLimits(m *schema.Metric) (*schema.Limits, []schema.DefaultLimit) {
 	get := func(typ, key string) schema.Record {
 		row, _, _ := s.opt.Backend.Store().Get(typ, key) // what is not here gives no default of its own
 		return row.Record
 	}
 	c, _ := get("Collector", m.GetCollector()).(*schema.Collector)
 	system, _ := get("DustSystem", c.GetSystem()).(*schema.DustSystem)
-	_, list := schema.Defaults(m, c.GetType(), system.GetDusts())
-	return list
+	dusts := system.GetDusts()
+	if len(dusts) == 0 {
+		e, _ := get("Enterprise", m.GetEnterprise()).(*schema.Enterprise)
+		for _, d := range e.GetDusts() {
+			dusts = append(dusts, d.GetDust())
+		}
+	}
+	return schema.Defaults(m, c.GetType(), dusts)
 }
 
 type metricInput struct {
@@ -150,6 +163,9 @@ func (s *Server) fanOf(ctx context.Context, m *schema.Metric) (fan *schema.Metri
 
 func (d *door) limitRoutes() {
 	handle(d, "limits-proposal", d.s.proposeLimits)
+	handle(d, "limit-defaults", limitCatalogue)
+	handle(d, "limit-deviations", d.s.deviations)
+	handle(d, "limits-tighten", d.s.tighten)
 	handle(d, "limits", d.s.limits)
 	handle(d, "limits-write", d.s.writeLimits)
 }

@@ -63,7 +63,7 @@ func newJudged(t *testing.T, change ...func(*Options, *engine.Engine)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := Options{Site: Site{ID: siteID, Name: "江苏", Level: "province", Region: "320000"}, Backend: j, Keys: kp, Now: s.now}
+	opt := Options{Site: Site{ID: siteID, Name: "江苏", Level: "province", Region: "320000"}, Backend: j, Keys: kp, Now: s.now, Rehearser: j.machine}
 	for _, f := range change {
 		f(&opt, judge)
 	}

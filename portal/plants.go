@@ -25,10 +25,10 @@ type EnterpriseView struct {
 	Collectors   int                `json:"collectors"`
 }
 
-func enterpriseView(p *plantState) *EnterpriseView {
+func (w *world) enterpriseView(p *plantState) *EnterpriseView {
 	e := p.enterprise
 	v := &EnterpriseView{
-		Enterprise: e, RegionName: schema.RegionName(e.GetRegion()), IndustryName: schema.CodeName("industry", e.GetIndustry()), Level: p.level(),
+		Enterprise: e, RegionName: w.tables.RegionName(e.GetRegion()), IndustryName: w.tables.Name("industry", e.GetIndustry()), Level: p.level(),
 		IndexMilli: p.risk.GetIndexMilli(), Online: p.online(), AlarmsOpen: p.alarmsOpen, WarningsOpen: p.warningsOpen, Origin: p.origin,
 		DustNames: []string{}, Collectors: p.collectors,
 	}
@@ -61,6 +61,9 @@ type enterprisesInput struct {
 	DustCategory   string `query:"dust_category" maxLength:"200" doc:"table dust_category; several with commas"`
 	Online         string `query:"online" enum:"true,false"`
 	Industry       string `query:"industry" maxLength:"200" doc:"table industry or mem_industry, or the beginning of an industry's code; several with commas"`
+	Scale          string `query:"scale" maxLength:"100" doc:"table scale; several with commas"`
+	Production     string `query:"production" maxLength:"100" doc:"table production_state; several with commas"`
+	Access         string `query:"access" maxLength:"100" doc:"table access_state; several with commas"`
 	MinWorkers     int32  `query:"min_workers" minimum:"0" doc:"at least so many exposed to dust"`
 	MaxWorkers     int32  `query:"max_workers" minimum:"-1" maximum:"1000000" default:"-1" doc:"at most so many exposed to dust; -1 is any number"`
 	Alarm          string `query:"alarm" enum:"true,false" doc:"has open alarms"`
@@ -97,7 +100,7 @@ func (s *Server) enterprises(ctx context.Context, v *viewer, in *enterprisesInpu
 			page.Next = list[limit-1].enterprise.GetCode()
 		}
 		for _, p := range list {
-			page.Items = append(page.Items, enterpriseView(p))
+			page.Items = append(page.Items, s.world.enterpriseView(p))
 		}
 	})
 	if err := ctx.Err(); err != nil {
@@ -230,7 +233,7 @@ func (s *Server) plant(ctx context.Context, v *viewer, in *codeInput) (*PlantVie
 		return nil, err
 	}
 	e := row.Record.(*schema.Enterprise)
-	out := &PlantView{Enterprise: e, RegionName: schema.RegionName(e.GetRegion()), Origin: row.Origin}
+	out := &PlantView{Enterprise: e, RegionName: s.tables().RegionName(e.GetRegion()), Origin: row.Origin}
 	for _, part := range []func(context.Context, *viewer, *PlantView) error{s.addGateways, s.addSystems, s.addEvents, s.addManagement} {
 		if err := part(ctx, v, out); err != nil {
 			return nil, err

@@ -57,6 +57,7 @@ type Site struct {
 	Name   string `json:"name"`
 	Level  string `json:"level" enum:"ministry,province,city"`
 	Region string `json:"region,omitempty" doc:"GB/T 2260; empty is the whole country"`
+	Parent string `json:"parent,omitempty" doc:"id of the site above; empty at the root"`
 }
 
 // Options of a portal. Site, Backend and Keys are needed.
@@ -78,6 +79,8 @@ type Options struct {
 	Signed func(*schema.RiskModel) error
 	// Service is the risk model as a service; nil: one that knows no plant and whose usage log is not written.
 	Service *model.Service
+	// Rehearser tries changes of base data before they are made; nil: a preview says what the schema refuses, and shows no effects.
+	Rehearser Rehearser
 	// Replayer judges the past again; nil: one that judges as a site with default settings.
 	Replayer *replay.Replayer
 	// Quality is what was found in base data, kept up by whoever gives it; nil: the portal's own, brought up when it is asked.

@@ -23,6 +23,7 @@ type Problem struct {
 	Code       string              `json:"code" doc:"what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, changed, refused, throttled, unavailable, ..."`
 	Errors     []*huma.ErrorDetail `json:"errors,omitempty"`
 	Violations []*schema.Violation `json:"violations,omitempty"`
+	Outdated   *OutdatedView       `json:"outdated,omitempty" doc:"of the code changed: the record as it is now, and how the change differs from it"`
 	RetryAfter int                 `json:"-"`
 }
 

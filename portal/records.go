@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dusthub/node/store"
+	"dusthub/portal/sheet"
 	"dusthub/schema"
 )
 
@@ -34,11 +35,23 @@ type RecordChange struct {
 	Key    string          `json:"key,omitempty" maxLength:"128" doc:"of the record to be deleted"`
 	Create bool            `json:"create,omitempty" doc:"refuse when it exists"`
 	To     string          `json:"to,omitempty" maxLength:"32" doc:"records that travel down: the child, or *"`
+	// Of two who change a record at once, the second is told: 409 with what differs.
+	Seq     uint64 `json:"seq,omitempty" doc:"the version that was edited (seq of a RecordRow); refused as changed when the record has moved on; absent: not asked"`
+	Restore uint64 `json:"restore,omitempty" doc:"instead of a record: the key's earlier version of this seq becomes the newest"`
+}
+
+// draft is a change as it is about to be proposed, with what it changes.
+type draft struct {
+	change  *schema.Change
+	rec     schema.Record // nil: deleted
+	row     store.Row
+	existed bool
 }
 
 type writeInput struct {
 	Body struct {
 		Changes []RecordChange `json:"changes" minItems:"1" maxItems:"2000" nullable:"false"`
+		Reason  string         `json:"reason,omitempty" maxLength:"500" doc:"why limits are changed; the audit keeps it"`
 	}
 }
 
@@ -48,25 +61,25 @@ type Keys struct {
 }
 
 func (s *Server) writeRecords(ctx context.Context, v *viewer, in *writeInput) (*Keys, error) {
-	var changes []*schema.Change
+	var drafts []*draft
 	var refused []*schema.Violation
 	fresh := map[string]string{} // region of plants this very request makes
 	for i, c := range in.Body.Changes {
-		change, violation, err := s.recordChange(v, c, i, fresh)
+		d, violation, err := s.recordChange(ctx, v, c, i, fresh)
 		if err != nil {
 			return nil, err
 		}
 		if violation != nil {
 			refused = append(refused, violation)
 		}
-		changes = append(changes, change)
+		drafts = append(drafts, d)
 	}
 	if err := refusal(refused); err != nil {
 		return nil, err
 	}
-	res, err := s.put(ctx, v.user, changes...)
+	res, err := s.putFor(ctx, v.user, in.Body.Reason, changesOf(drafts)...)
 	if err != nil {
-		return nil, err
+		return nil, s.outrun(v, drafts, err)
 	}
 	out := &Keys{Keys: res.GetKeys()}
 	if out.Keys == nil {
@@ -75,37 +88,66 @@ func (s *Server) writeRecords(ctx context.Context, v *viewer, in *writeInput) (*
 	return out, nil
 }
 
+func changesOf(drafts []*draft) []*schema.Change {
+	out := make([]*schema.Change, len(drafts))
+	for i, d := range drafts {
+		out[i] = d.change
+	}
+	return out
+}
+
 // recordChange reads one change and judges whether the viewer may make it.
-func (s *Server) recordChange(v *viewer, c RecordChange, i int, fresh map[string]string) (*schema.Change, *schema.Violation, error) {
+func (s *Server) recordChange(ctx context.Context, v *viewer, c RecordChange, i int, fresh map[string]string) (*draft, *schema.Violation, error) {
 	subject := fmt.Sprintf("changes[%d] %s", i, c.Type)
 	if !slices.Contains(written[c.Type], v.user.GetRole()) {
 		return nil, nil, problem(403, codeForbidden, "%s: the role %s does not write this type", subject, v.user.GetRole())
 	}
-	change := &schema.Change{Type: c.Type, Key: c.Key, Deleted: c.Delete, Create: c.Create, To: c.To}
-	var rec schema.Record
-	if !c.Delete {
-		rec, _ = schema.New(c.Type)
-		d := json.NewDecoder(bytes.NewReader(c.Record))
-		d.DisallowUnknownFields()
-		if err := d.Decode(rec); err != nil {
+	d := &draft{change: &schema.Change{Type: c.Type, Key: c.Key, Deleted: c.Delete, Create: c.Create, To: c.To}}
+	var err error
+	switch {
+	case c.Delete:
+	case c.Restore != 0:
+		if d.rec, err = s.earlier(ctx, c); err != nil {
+			return nil, nil, err
+		}
+	default:
+		d.rec, _ = schema.New(c.Type)
+		dec := json.NewDecoder(bytes.NewReader(c.Record))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(d.rec); err != nil {
 			return nil, &schema.Violation{Record: subject, Rule: "form", Got: err.Error(), Wanted: "a record of the data dictionary"}, nil //nolint:nilerr // told as a violation, with the others
 		}
-		raw, err := schema.Marshal(rec)
-		if err != nil {
-			return nil, nil, fmt.Errorf("change %d: %w", i, err)
-		}
-		change.Record, c.Key = raw, schema.KeyOf(rec)
+		c.Key = schema.KeyOf(d.rec)
 	}
-	old, existed, err := s.opt.Backend.Store().Get(c.Type, c.Key)
-	if err != nil {
+	if d.row, d.existed, err = s.opt.Backend.Store().Get(c.Type, c.Key); err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", c.Type, err)
 	}
-	if existed {
-		if err := s.ownHere(old); err != nil {
+	if d.existed {
+		if err := s.ownHere(d.row); err != nil {
 			return nil, nil, err
 		}
 	}
-	return change, nil, s.mayWrite(v, c.Type, rec, old.Record, fresh)
+	if err := s.mayWrite(v, c.Type, d.rec, d.row.Record, fresh); err != nil {
+		return nil, nil, err
+	}
+	return d, nil, s.finish(v, d, c)
+}
+
+// finish encodes a draft, and refuses it when it was made of a version that is no longer the newest.
+func (s *Server) finish(v *viewer, d *draft, c RecordChange) (err error) {
+	if d.rec != nil {
+		if d.change.Record, err = schema.Marshal(d.rec); err != nil {
+			return fmt.Errorf("encode %s: %w", c.Type, err)
+		}
+	}
+	if c.Seq == 0 {
+		return nil
+	}
+	if !d.existed || d.row.Seq != c.Seq {
+		return s.outdated(v, d)
+	}
+	d.change.Over = c.Seq
+	return nil
 }
 
 // mayWrite judges scope: neither the record as it will be nor as it was may be somebody else's.
@@ -143,17 +185,21 @@ func seesRegion(v *viewer, region string) bool {
 	return len(region) >= len(area) && region[:len(area)] == area
 }
 
+// regulatorsFields are fields of an enterprise that the enterprise itself does not change.
+var regulatorsFields = []string{"region", "ministry_code", "uscc", "access_state", "should_access"}
+
 // ownFields keeps a plant from moving itself out of its regulator's sight.
 func (s *Server) ownFields(v *viewer, rec, old schema.Record) error {
-	if v.portal != Enterprise {
+	e, ok := old.(*schema.Enterprise)
+	if v.portal != Enterprise || !ok {
 		return nil
 	}
-	if e, ok := old.(*schema.Enterprise); ok {
-		n, kept := rec.(*schema.Enterprise)
-		if !kept || n.GetRegion() != e.GetRegion() || n.GetMinistryCode() != e.GetMinistryCode() || n.GetUscc() != e.GetUscc() ||
-			n.GetAccessState() != e.GetAccessState() || n.GetShouldAccess() != e.GetShouldAccess() {
-			return problem(403, codeForbidden, "region, codes and access state of a plant are its regulator's to change")
-		}
+	changed := rec == nil
+	for _, c := range fieldChanges(old, rec) {
+		changed = changed || slices.Contains(regulatorsFields, c.Field)
+	}
+	if changed || schema.KeyOf(rec) != e.GetCode() {
+		return problem(403, codeForbidden, "region, codes and access state of a plant are its regulator's to change")
 	}
 	return nil
 }
@@ -183,6 +229,15 @@ func (s *Server) records(ctx context.Context, v *viewer, in *recordsInput) (*Pag
 	if _, known := schema.MetaOf(in.Type); !known || local(in.Type) {
 		return nil, notFound("record type", in.Type)
 	}
+	if v.portal == Enterprise { // a plant reads its own base data, by the index of plants
+		if !slices.Contains(sheet.Types, in.Type) {
+			return nil, notFound("record type", in.Type)
+		}
+		in.Index, in.Prefix = "enterprise", v.owned()
+		if in.Type == "Enterprise" {
+			in.Index = ""
+		}
+	}
 	q := store.Query{Type: in.Type, Index: in.Index, From: in.From, To: in.To, After: in.After, Limit: in.Limit, Desc: in.Desc == "true"}
 	if in.Prefix != "" {
 		q.Prefix = []string{in.Prefix}
@@ -205,4 +260,7 @@ func recordRow(r store.Row) *RecordRow {
 func (d *door) recordRoutes() {
 	handle(d, "records-write", d.s.writeRecords)
 	handle(d, "records", d.s.records)
+	handle(d, "records-preview", d.s.previewRecords)
+	handle(d, "record-versions", d.s.versions)
+	handle(d, "record-forms", d.s.forms)
 }

@@ -34,7 +34,10 @@ const (
 	byState   // on line
 	byAlarm   // open, level1, level2, overdue
 	byWarning // open, overdue
-	byGram    // one to three neighbouring runes of the text
+	byScale
+	byProduction
+	byAccess
+	byGram // one to three neighbouring runes of the text
 )
 
 const (
@@ -100,6 +103,9 @@ func facetsOf(p *plantState) []facet {
 		add(byDustCategory, c, true)
 	}
 	add(byState, yes, p.online())
+	add(byScale, e.GetScale(), true)
+	add(byProduction, e.GetProductionState(), true)
+	add(byAccess, e.GetAccessState(), true)
 	add(byAlarm, open, p.alarmsOpen > 0)
 	add(byAlarm, level1, p.alarmsLevel[1] > 0)
 	add(byAlarm, level2, p.alarmsLevel[2] > 0)
@@ -271,6 +277,9 @@ func (in *enterprisesInput) sets(x *searchIndex, area string) []*roaring.Bitmap 
 	facets(byLevel, in.Level)
 	facets(byDust, in.Dust)
 	facets(byDustCategory, in.DustCategory)
+	facets(byScale, in.Scale)
+	facets(byProduction, in.Production)
+	facets(byAccess, in.Access)
 	add(in.MinWorkers > 0, func() *roaring.Bitmap { return x.atLeast(in.MinWorkers) })
 	add(in.MaxWorkers >= 0, func() *roaring.Bitmap { return roaring.AndNot(x.all, x.atLeast(in.MaxWorkers+1)) })
 	for _, c := range []struct {
@@ -340,7 +349,7 @@ func (w *world) search(in *enterprisesInput, area string, limit int) (list []*pl
 	set := match(in.sets(x, area))
 	shows := func(*plantState) bool { return true }
 	if text := in.text(); len([]rune(text)) > gramRunes {
-		shows = func(p *plantState) bool { return strings.Contains(p.found.text, text) }
+		shows = func(p *plantState) bool { return p.shows(text) }
 		if about = set.GetCardinality() > verifyMost; !about {
 			set = x.filter(set, shows)
 			shows = func(*plantState) bool { return true }
@@ -357,6 +366,9 @@ func (w *world) search(in *enterprisesInput, area string, limit int) (list []*pl
 	}
 	return x.gravest(set, ranked, limit, shows), int(set.GetCardinality()), about
 }
+
+// shows says whether a text is in what the plant is found by.
+func (p *plantState) shows(text string) bool { return strings.Contains(p.found.text, text) }
 
 // matching are all plants that meet a question without a text, in no order.
 func (x *searchIndex) matching(in *enterprisesInput, area string) []*plantState {

@@ -6,20 +6,19 @@ import (
 	"dusthub/schema"
 )
 
+// tables are the code tables in force.
+func (s *Server) tables() (t *schema.InForce) {
+	s.world.view(func() { t = s.world.tables })
+	return t
+}
+
 type nameInput struct {
 	Name string `path:"name" maxLength:"50"`
 }
 
-// table is a code table: the site's own where it has one, the shipped one otherwise.
+// table is a code table in force: one that was put in the place of a shipped one, or the shipped one.
 func (s *Server) table(_ context.Context, _ *viewer, in *nameInput) (*schema.CodeTable, error) {
-	row, ok, err := s.opt.Backend.Store().Get("CodeTable", in.Name)
-	if err != nil {
-		return nil, err
-	}
-	if ok {
-		return row.Record.(*schema.CodeTable), nil
-	}
-	if t, ok := schema.Table(in.Name); ok {
+	if t, ok := s.tables().Table(in.Name); ok {
 		return t, nil
 	}
 	return nil, notFound("code table", in.Name)
@@ -42,6 +41,8 @@ func (d *door) schemaRoutes() {
 	s := d.s
 	handle(d, "tables", func(context.Context, *viewer, *none) ([]string, error) { return schema.Tables(), nil })
 	handle(d, "table", s.table)
+	handle(d, "code-tables", s.codeTables)
+	handle(d, "code-table-preview", s.previewTable)
 	handle(d, "dictionary", dictionary)
 	handle(d, "model", s.model)
 }

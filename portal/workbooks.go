@@ -97,7 +97,20 @@ type ImportView struct {
 	Same     int               `json:"same" doc:"rows that say what is known"`
 	Written  bool              `json:"written"`
 	Problems []sheet.CellError `json:"problems,omitempty" doc:"of a preview; an import with problems is refused as a whole"`
+	Items    []ImportItem      `json:"items,omitempty" doc:"what becomes of each row, of the first 500 that change something"`
 }
+
+// ImportItem is what becomes of a row.
+type ImportItem struct {
+	Row     int           `json:"row"`
+	Key     string        `json:"key"`
+	Name    string        `json:"name"`
+	Outcome string        `json:"outcome" doc:"created, changed"`
+	Fields  []FieldChange `json:"fields"`
+}
+
+// mostItems is how many rows a preview shows one by one.
+const mostItems = 500
 
 // importing is a workbook on its way in.
 type importing struct {
@@ -130,15 +143,20 @@ func (s *Server) importWorkbook(ctx context.Context, v *viewer, in *importInput)
 	if i.view.Problems == nil {
 		i.view.Problems = []sheet.CellError{}
 	}
+	i.view.Items = []ImportItem{}
 	var changes []*schema.Change
 	for _, r := range rows {
-		c, err := s.importRow(v, i, r)
+		c, err := s.importRow(ctx, v, i, r)
 		if err != nil {
 			return nil, err
 		}
 		if c != nil {
 			changes = append(changes, c)
 		}
+	}
+	if in.Preview == "true" && len(changes) > 0 && s.opt.Rehearser != nil {
+		refused, _ := s.opt.Rehearser.Check(v.user.GetLogin(), &schema.Put{Changes: changes, Role: v.user.GetRole()})
+		i.blame(refused)
 	}
 	if in.Preview != "true" && len(i.view.Problems) == 0 && len(changes) > 0 {
 		_, err := s.put(ctx, v.user, changes...)
@@ -154,7 +172,7 @@ func (s *Server) importWorkbook(ctx context.Context, v *viewer, in *importInput)
 }
 
 // importRow judges a row; no change when there is none, or when it is bad.
-func (s *Server) importRow(v *viewer, i *importing, r sheet.Row) (*schema.Change, error) {
+func (s *Server) importRow(ctx context.Context, v *viewer, i *importing, r sheet.Row) (*schema.Change, error) {
 	key := schema.KeyOf(r.Record)
 	meta, _ := schema.MetaOf(i.typ)
 	if before, twice := i.at[key]; twice || key == "" {
@@ -175,7 +193,7 @@ func (s *Server) importRow(v *viewer, i *importing, r sheet.Row) (*schema.Change
 		rec = completed(old.Record, r.Record)
 	}
 	good := true
-	for _, x := range schema.ValidateAt(rec, s.nowMs()) {
+	for _, x := range s.tables().ValidateAt(rec, s.nowMs()) {
 		if !x.GetWarning() {
 			good = false
 			i.wrong(r.Row, x.GetField(), x.GetGot(), x.GetRule()+": "+x.GetWanted())
@@ -185,7 +203,7 @@ func (s *Server) importRow(v *viewer, i *importing, r sheet.Row) (*schema.Change
 	if err != nil {
 		return nil, fmt.Errorf("encode row %d: %w", r.Row, err)
 	}
-	change, violation, err := s.recordChange(v, RecordChange{Type: i.typ, Record: raw}, r.Row, i.fresh)
+	d, violation, err := s.recordChange(ctx, v, RecordChange{Type: i.typ, Record: raw}, r.Row, i.fresh)
 	var p *Problem
 	switch {
 	case errors.As(err, &p):
@@ -200,13 +218,15 @@ func (s *Server) importRow(v *viewer, i *importing, r sheet.Row) (*schema.Change
 		return nil, nil //nolint:nilnil // told as problems
 	case !existed:
 		i.view.Created++
+		i.note(r.Row, "created", nil, rec)
 	case proto.Equal(old.Record, rec):
 		i.view.Same++
 		return nil, nil //nolint:nilnil // nothing changes
 	default:
 		i.view.Changed++
+		i.note(r.Row, "changed", old.Record, rec)
 	}
-	return change, nil
+	return d.change, nil
 }
 
 // completed is a record with the fields that another sets; messages in it likewise.
@@ -233,14 +253,31 @@ func (i *importing) refused(err error) error {
 	if !errors.As(err, &p) || len(p.Violations) == 0 {
 		return err
 	}
-	for _, x := range p.Violations {
+	i.blame(p.Violations)
+	return nil
+}
+
+// blame puts each refusal to its row.
+func (i *importing) blame(violations []*schema.Violation) {
+	for _, x := range violations {
 		if x.GetWarning() {
 			continue
 		}
 		_, key, _ := strings.Cut(x.GetRecord(), "/")
 		i.wrong(i.at[key], x.GetField(), x.GetGot(), x.GetRule()+": "+x.GetWanted())
 	}
-	return nil
+}
+
+// note tells what becomes of a row.
+func (i *importing) note(row int, outcome string, old, rec schema.Record) {
+	if len(i.view.Items) == mostItems {
+		return
+	}
+	item := ImportItem{Row: row, Key: schema.KeyOf(rec), Outcome: outcome, Fields: fieldChanges(old, rec)}
+	if named, ok := rec.(interface{ GetName() string }); ok {
+		item.Name = named.GetName()
+	}
+	i.view.Items = append(i.view.Items, item)
 }
 
 func badWorkbook(problems []sheet.CellError) error {

@@ -34,6 +34,7 @@ type world struct {
 	origins    map[string]*originCount
 	areas      map[areaKey]*area
 	index      *searchIndex
+	tables     *schema.InForce
 	recents    map[recentKey]*recent
 	kept       int                                           // length of each
 	newestOf   func(typ, enterprise string) ([]place, error) // in the store
@@ -160,7 +161,8 @@ func (w *world) load() {
 		w.recount()
 	}()
 	ctx := context.Background()
-	for _, typ := range []string{"Enterprise", "Collector", "GatewayState", "RiskResult", "Alarm", "Warning", "SpotCheck", "SpotCheckAnswer", "Metric"} {
+	w.tables = nil
+	for _, typ := range []string{"CodeTable", "Enterprise", "Collector", "GatewayState", "RiskResult", "Alarm", "Warning", "SpotCheck", "SpotCheckAnswer", "Metric"} {
 		err := w.store.Each(ctx, store.Query{Type: typ}, func(r store.Row) (bool, error) {
 			w.apply(r)
 			return true, nil
@@ -279,6 +281,8 @@ func (w *world) apply(row store.Row) {
 		w.tally(row, false, &w.origin(row.Origin).spotChecks, new(int))
 	case *schema.SpotCheckAnswer:
 		w.tally(row, false, &w.origin(row.Origin).answers, new(int))
+	case *schema.CodeTable:
+		w.tables = w.tables.With(r)
 	case *schema.Metric:
 		w.tally(row, false, &w.metrics, new(int))
 	}

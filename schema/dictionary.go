@@ -28,6 +28,10 @@ type DictionaryField struct {
 	Ref      string `json:"ref,omitempty"`
 	Personal bool   `json:"personal,omitempty"`
 	Source   string `json:"source,omitempty"`
+	// Optional: absent is not the same as zero.
+	Optional bool `json:"optional,omitempty"`
+	// Fields are those of the message a field of this kind holds.
+	Fields []DictionaryField `json:"fields,omitempty"`
 }
 
 // Field is the description of a field of the record type, nil when there is none of that name.
@@ -54,10 +58,11 @@ func FieldsOf(d protoreflect.MessageDescriptor) []DictionaryField {
 		o, _ := proto.GetExtension(fd.Options(), E_F).(*FieldOptions)
 		f := DictionaryField{
 			Name: string(fd.Name()), Zh: o.GetZh(), Kind: fd.Kind().String(), List: fd.IsList(), Rule: ruleOf(fd), Unit: o.GetUnit(),
-			Table: o.GetTable(), Ref: o.GetRef(), Personal: o.GetPersonal(), Source: o.GetSource(),
+			Table: o.GetTable(), Ref: o.GetRef(), Personal: o.GetPersonal(), Source: o.GetSource(), Optional: fd.HasOptionalKeyword(),
 		}
 		if fd.Kind() == protoreflect.MessageKind {
 			f.Kind = string(fd.Message().Name())
+			f.Fields = FieldsOf(fd.Message())
 		}
 		out = append(out, f)
 	}

@@ -38,6 +38,7 @@ type EngineState struct {
 	Received      []*SpotCheck           `protobuf:"bytes,10,rep,name=received,proto3" json:"received,omitempty"` // from above, not answered
 	Plants        []*PlantState          `protobuf:"bytes,11,rep,name=plants,proto3" json:"plants,omitempty"`
 	Models        []*RiskModel           `protobuf:"bytes,12,rep,name=models,proto3" json:"models,omitempty"` // all that were published, by version: a version never changes
+	Tables        []*CodeTable           `protobuf:"bytes,13,rep,name=tables,proto3" json:"tables,omitempty"` // that stand in place of shipped ones, by name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -152,6 +153,13 @@ func (x *EngineState) GetPlants() []*PlantState {
 func (x *EngineState) GetModels() []*RiskModel {
 	if x != nil {
 		return x.Models
+	}
+	return nil
+}
+
+func (x *EngineState) GetTables() []*CodeTable {
+	if x != nil {
+		return x.Tables
 	}
 	return nil
 }
@@ -1081,7 +1089,7 @@ var File_dusthub_v1_engine_proto protoreflect.FileDescriptor
 const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\n" +
 	"\x17dusthub/v1/engine.proto\x12\n" +
-	"dusthub.v1\x1a\x18dusthub/v1/records.proto\"\x99\x03\n" +
+	"dusthub.v1\x1a\x18dusthub/v1/records.proto\"\xc8\x03\n" +
 	"\vEngineState\x12\x10\n" +
 	"\x03now\x18\x01 \x01(\x03R\x03now\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x16\n" +
@@ -1095,7 +1103,8 @@ const file_dusthub_v1_engine_proto_rawDesc = "" +
 	"\breceived\x18\n" +
 	" \x03(\v2\x15.dusthub.v1.SpotCheckR\breceived\x12.\n" +
 	"\x06plants\x18\v \x03(\v2\x16.dusthub.v1.PlantStateR\x06plants\x12-\n" +
-	"\x06models\x18\f \x03(\v2\x15.dusthub.v1.RiskModelR\x06models\"J\n" +
+	"\x06models\x18\f \x03(\v2\x15.dusthub.v1.RiskModelR\x06models\x12-\n" +
+	"\x06tables\x18\r \x03(\v2\x15.dusthub.v1.CodeTableR\x06tables\"J\n" +
 	"\vIssuedCheck\x12+\n" +
 	"\x05check\x18\x01 \x01(\v2\x15.dusthub.v1.SpotCheckR\x05check\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\"\x87\a\n" +
@@ -1211,20 +1220,21 @@ var file_dusthub_v1_engine_proto_goTypes = []any{
 	(*Remembered)(nil),    // 11: dusthub.v1.Remembered
 	(*RiskModel)(nil),     // 12: dusthub.v1.RiskModel
 	(*SpotCheck)(nil),     // 13: dusthub.v1.SpotCheck
-	(*Enterprise)(nil),    // 14: dusthub.v1.Enterprise
-	(*Workshop)(nil),      // 15: dusthub.v1.Workshop
-	(*DustSystem)(nil),    // 16: dusthub.v1.DustSystem
-	(*Collector)(nil),     // 17: dusthub.v1.Collector
-	(*Camera)(nil),        // 18: dusthub.v1.Camera
-	(*Alarm)(nil),         // 19: dusthub.v1.Alarm
-	(*Warning)(nil),       // 20: dusthub.v1.Warning
-	(*RiskResult)(nil),    // 21: dusthub.v1.RiskResult
-	(*Shelf)(nil),         // 22: dusthub.v1.Shelf
-	(*Hazard)(nil),        // 23: dusthub.v1.Hazard
-	(*Gateway)(nil),       // 24: dusthub.v1.Gateway
-	(*Metric)(nil),        // 25: dusthub.v1.Metric
-	(*CombinedRule)(nil),  // 26: dusthub.v1.CombinedRule
-	(*CleaningPlan)(nil),  // 27: dusthub.v1.CleaningPlan
+	(*CodeTable)(nil),     // 14: dusthub.v1.CodeTable
+	(*Enterprise)(nil),    // 15: dusthub.v1.Enterprise
+	(*Workshop)(nil),      // 16: dusthub.v1.Workshop
+	(*DustSystem)(nil),    // 17: dusthub.v1.DustSystem
+	(*Collector)(nil),     // 18: dusthub.v1.Collector
+	(*Camera)(nil),        // 19: dusthub.v1.Camera
+	(*Alarm)(nil),         // 20: dusthub.v1.Alarm
+	(*Warning)(nil),       // 21: dusthub.v1.Warning
+	(*RiskResult)(nil),    // 22: dusthub.v1.RiskResult
+	(*Shelf)(nil),         // 23: dusthub.v1.Shelf
+	(*Hazard)(nil),        // 24: dusthub.v1.Hazard
+	(*Gateway)(nil),       // 25: dusthub.v1.Gateway
+	(*Metric)(nil),        // 26: dusthub.v1.Metric
+	(*CombinedRule)(nil),  // 27: dusthub.v1.CombinedRule
+	(*CleaningPlan)(nil),  // 28: dusthub.v1.CleaningPlan
 }
 var file_dusthub_v1_engine_proto_depIdxs = []int32{
 	12, // 0: dusthub.v1.EngineState.model:type_name -> dusthub.v1.RiskModel
@@ -1232,36 +1242,37 @@ var file_dusthub_v1_engine_proto_depIdxs = []int32{
 	13, // 2: dusthub.v1.EngineState.received:type_name -> dusthub.v1.SpotCheck
 	2,  // 3: dusthub.v1.EngineState.plants:type_name -> dusthub.v1.PlantState
 	12, // 4: dusthub.v1.EngineState.models:type_name -> dusthub.v1.RiskModel
-	13, // 5: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
-	14, // 6: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
-	15, // 7: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
-	16, // 8: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
-	17, // 9: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
-	3,  // 10: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
-	5,  // 11: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
-	18, // 12: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
-	10, // 13: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
-	19, // 14: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
-	20, // 15: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
-	11, // 16: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
-	21, // 17: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
-	22, // 18: dusthub.v1.PlantState.shelves:type_name -> dusthub.v1.Shelf
-	8,  // 19: dusthub.v1.PlantState.combined:type_name -> dusthub.v1.CombinedState
-	23, // 20: dusthub.v1.PlantState.hazards:type_name -> dusthub.v1.Hazard
-	9,  // 21: dusthub.v1.PlantState.former:type_name -> dusthub.v1.Former
-	24, // 22: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
-	4,  // 23: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
-	25, // 24: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
-	6,  // 25: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
-	7,  // 26: dusthub.v1.PointState.anchors:type_name -> dusthub.v1.Anchor
-	26, // 27: dusthub.v1.CombinedState.rule:type_name -> dusthub.v1.CombinedRule
-	6,  // 28: dusthub.v1.CombinedState.state:type_name -> dusthub.v1.RuleState
-	27, // 29: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	14, // 5: dusthub.v1.EngineState.tables:type_name -> dusthub.v1.CodeTable
+	13, // 6: dusthub.v1.IssuedCheck.check:type_name -> dusthub.v1.SpotCheck
+	15, // 7: dusthub.v1.PlantState.enterprise:type_name -> dusthub.v1.Enterprise
+	16, // 8: dusthub.v1.PlantState.workshops:type_name -> dusthub.v1.Workshop
+	17, // 9: dusthub.v1.PlantState.systems:type_name -> dusthub.v1.DustSystem
+	18, // 10: dusthub.v1.PlantState.collectors:type_name -> dusthub.v1.Collector
+	3,  // 11: dusthub.v1.PlantState.gateways:type_name -> dusthub.v1.GatewayWatch
+	5,  // 12: dusthub.v1.PlantState.points:type_name -> dusthub.v1.PointState
+	19, // 13: dusthub.v1.PlantState.cameras:type_name -> dusthub.v1.Camera
+	10, // 14: dusthub.v1.PlantState.plans:type_name -> dusthub.v1.PlanWatch
+	20, // 15: dusthub.v1.PlantState.alarms:type_name -> dusthub.v1.Alarm
+	21, // 16: dusthub.v1.PlantState.warnings:type_name -> dusthub.v1.Warning
+	11, // 17: dusthub.v1.PlantState.memory:type_name -> dusthub.v1.Remembered
+	22, // 18: dusthub.v1.PlantState.risk:type_name -> dusthub.v1.RiskResult
+	23, // 19: dusthub.v1.PlantState.shelves:type_name -> dusthub.v1.Shelf
+	8,  // 20: dusthub.v1.PlantState.combined:type_name -> dusthub.v1.CombinedState
+	24, // 21: dusthub.v1.PlantState.hazards:type_name -> dusthub.v1.Hazard
+	9,  // 22: dusthub.v1.PlantState.former:type_name -> dusthub.v1.Former
+	25, // 23: dusthub.v1.GatewayWatch.gateway:type_name -> dusthub.v1.Gateway
+	4,  // 24: dusthub.v1.GatewayWatch.outages:type_name -> dusthub.v1.Outage
+	26, // 25: dusthub.v1.PointState.metric:type_name -> dusthub.v1.Metric
+	6,  // 26: dusthub.v1.PointState.rules:type_name -> dusthub.v1.RuleState
+	7,  // 27: dusthub.v1.PointState.anchors:type_name -> dusthub.v1.Anchor
+	27, // 28: dusthub.v1.CombinedState.rule:type_name -> dusthub.v1.CombinedRule
+	6,  // 29: dusthub.v1.CombinedState.state:type_name -> dusthub.v1.RuleState
+	28, // 30: dusthub.v1.PlanWatch.plan:type_name -> dusthub.v1.CleaningPlan
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_dusthub_v1_engine_proto_init() }

@@ -161,3 +161,63 @@ func least(codes []string, of func(CatalogueDust) Measure) float64 {
 	}
 	return v
 }
+
+// CatalogueLimit is one default limit as the tables have it, for whatever metric it may hold.
+type CatalogueLimit struct {
+	Kind       string   `json:"kind" doc:"table metric"`
+	Name       string   `json:"name"`
+	Field      string   `json:"field" doc:"of Limits"`
+	Value      float64  `json:"value"`
+	Unit       string   `json:"unit,omitempty"`
+	Of         string   `json:"of" doc:"absolute; design: a share of the metric's design value; lel: of the dusts' lower explosive limit; ignition: of their ignition temperature"`
+	For        string   `json:"for,omitempty" doc:"dry or wet collectors only"`
+	Categories []string `json:"categories,omitempty" doc:"these dusts only, table dust_category"`
+	Basis      string   `json:"basis"`
+	Confidence string   `json:"confidence"`
+}
+
+// LimitCatalogue are all default limits, in the order of the catalogue of metrics; a later one that fits a metric goes over an
+// earlier one.
+func LimitCatalogue() []CatalogueLimit {
+	var out []CatalogueLimit
+	table, _ := Table("metric")
+	for _, c := range table.GetCodes() {
+		k := kinds[c.GetCode()]
+		d := defaults{kind: k, limits: k.Limits()}
+		d.catalogue()
+		for _, l := range d.list {
+			out = append(out, CatalogueLimit{Kind: k.Code, Name: k.Zh, Field: l.Field, Value: l.Value, Unit: l.Unit, Of: "absolute", Basis: l.Basis, Confidence: l.Confidence})
+		}
+		for _, r := range limitRows {
+			if r.Kind == k.Code {
+				out = append(out, r.catalogue(k)...)
+			}
+		}
+	}
+	return out
+}
+
+// catalogue are the limits of a row as it has them.
+func (r *limitRow) catalogue(k Kind) (out []CatalogueLimit) {
+	add := func(field string, value float64, unit string) {
+		out = append(out, CatalogueLimit{
+			Kind: k.Code, Name: k.Zh, Field: field, Value: value, Unit: unit, Of: r.Of, For: r.For, Categories: r.Categories, Basis: r.Basis, Confidence: r.Confidence,
+		})
+	}
+	unit := ""
+	if r.Of == "absolute" {
+		unit = k.Unit
+	}
+	for _, f := range []struct {
+		name  string
+		value *float64
+	}{{"ll", r.LL}, {"l", r.L}, {"h", r.H}, {"hh", r.HH}} {
+		if f.value != nil {
+			add(f.name, *f.value, unit)
+		}
+	}
+	if r.Of == "ignition" {
+		add("hh", r.Cloud, unit)
+	}
+	return out
+}

@@ -122,15 +122,17 @@ func MetricKind(code string) (Kind, bool) { k, ok := kinds[code]; return k, ok }
 func DustOf(code string) (CatalogueDust, bool) { d, ok := dusts[code]; return d, ok }
 
 // RegionName is the full name of a GB/T 2260 code, "江苏省苏州市虎丘区"; the code itself when it is not known.
-func RegionName(code string) string {
-	regions := members["region"]
-	c, ok := regions[code]
-	if !ok {
-		return code
+func RegionName(code string) string { return (*InForce)(nil).RegionName(code) }
+
+// RegionName is the function of that name, by the code tables in force.
+func (t *InForce) RegionName(code string) string {
+	c := t.code("region", code)
+	if c == nil || len(code) != len("320505") {
+		return t.Name("region", code)
 	}
 	name := ""
 	for _, above := range []string{code[:2] + "0000", code[:4] + "00"} {
-		if r, ok := regions[above]; ok && above != code && r.GetName() != "市辖区" {
+		if r := t.code("region", above); r != nil && above != code && r.GetName() != "市辖区" {
 			name += r.GetName()
 		}
 	}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -31,11 +32,7 @@ func newJudge() *validator.Validate {
 		return name
 	})
 	rules := map[string]validator.Func{
-		"uscc":   func(f validator.FieldLevel) bool { return USCCForm(f.Field().String()) },
-		"region": func(f validator.FieldLevel) bool { return members["region"][f.Field().String()] != nil },
-		"table": func(f validator.FieldLevel) bool {
-			return members[f.Param()][f.Field().String()] != nil
-		},
+		"uscc": func(f validator.FieldLevel) bool { return USCCForm(f.Field().String()) },
 		"finite": func(f validator.FieldLevel) bool {
 			return !math.IsNaN(f.Field().Float()) && !math.IsInf(f.Field().Float(), 0)
 		},
@@ -46,6 +43,18 @@ func newJudge() *validator.Validate {
 	}
 	for name, rule := range rules {
 		if err := v.RegisterValidation(name, rule); err != nil {
+			panic(fmt.Sprintf("schema: rule %s: %v", name, err))
+		}
+	}
+	for name, rule := range map[string]validator.FuncCtx{
+		"region": func(ctx context.Context, f validator.FieldLevel) bool {
+			return inForce(ctx).Has("region", f.Field().String())
+		},
+		"table": func(ctx context.Context, f validator.FieldLevel) bool {
+			return inForce(ctx).Has(f.Param(), f.Field().String())
+		},
+	} {
+		if err := v.RegisterValidationCtx(name, rule); err != nil {
 			panic(fmt.Sprintf("schema: rule %s: %v", name, err))
 		}
 	}
@@ -134,14 +143,17 @@ var wanted = map[string]string{
 // Validate lists every way in which a record does not conform by itself: forms, ranges, code tables, relations between
 // its fields. References to other records and times are judged where they can be (ValidateAt, the engine).
 // A violation with Warning set is worth telling but does not refuse the record.
-func Validate(r Record) []*Violation {
+func Validate(r Record) []*Violation { return (*InForce)(nil).Validate(r) }
+
+// Validate is the function of that name, by the code tables in force.
+func (t *InForce) Validate(r Record) []*Violation {
 	if r == nil {
 		return []*Violation{{Record: "?", Rule: "type", Wanted: "a known record type"}}
 	}
 	subject := TypeOf(r) + "/" + KeyOf(r)
 	var out []*Violation
 	var fields validator.ValidationErrors
-	if err := judge().Struct(r); errors.As(err, &fields) {
+	if err := judge().StructCtx(context.WithValue(context.Background(), inForceKey{}, t), r); errors.As(err, &fields) {
 		for _, f := range fields {
 			out = append(out, violationOf(subject, f))
 		}
@@ -155,8 +167,11 @@ func Validate(r Record) []*Violation {
 }
 
 // ValidateAt is Validate, and no time of the record lies in the future of nowMs by more than FutureMs.
-func ValidateAt(r Record, nowMs int64) []*Violation {
-	out := Validate(r)
+func ValidateAt(r Record, nowMs int64) []*Violation { return (*InForce)(nil).ValidateAt(r, nowMs) }
+
+// ValidateAt is the function of that name, by the code tables in force.
+func (t *InForce) ValidateAt(r Record, nowMs int64) []*Violation {
+	out := t.Validate(r)
 	if r == nil {
 		return out
 	}

@@ -344,12 +344,12 @@ func (s *site) survey() *quality.Survey {
 func (s *site) portals(ctx context.Context, links *federation.Federation, service *model.Service, calls *notify.Notifier) error {
 	n, cfg := s.node, s.node.Config()
 	opt := portal.Options{
-		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region},
+		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region, Parent: cfg.Parent.Site},
 		Backend: n, Keys: n.Keys(), Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed, Notifier: calls,
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
 		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
-	opt.Service, opt.Quality = service, s.survey().Keeper()
+	opt.Service, opt.Quality, opt.Rehearser = service, s.survey().Keeper(), n
 	var err error
 	if opt.Replayer, err = s.replayer(); err != nil {
 		return err

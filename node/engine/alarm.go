@@ -187,7 +187,7 @@ func (e *Engine) actForm(subject string, act *schema.Act) {
 	if len(act.GetAttachments()) > most {
 		e.refuse(subject, "attachments", "max", fmt.Sprint(len(act.GetAttachments())), "at most 9")
 	}
-	if c := act.GetCause(); c != "" && schema.CodeName("cause", c) == c {
+	if c := act.GetCause(); c != "" && !e.tables.Has("cause", c) {
 		e.refuse(subject, "cause", "table", c, "a code of table cause")
 	}
 }

@@ -53,9 +53,10 @@ const (
 
 // Engine holds what judging needs to remember. One goroutine uses it.
 type Engine struct {
-	cfg   Config
-	st    *schema.EngineState // scalars, and seen; the rest is in what follows and gathered by MarshalState
-	model *risk.Model
+	cfg    Config
+	st     *schema.EngineState // scalars, and seen; the rest is in what follows and gathered by MarshalState
+	model  *risk.Model
+	tables *schema.InForce
 
 	plants map[string]*plant
 	codes  []string          // of plants, sorted
@@ -99,7 +100,10 @@ func New(cfg Config) *Engine {
 }
 
 func (e *Engine) reset(st *schema.EngineState) {
-	e.st, e.model = st, e.cfg.Model
+	e.st, e.model, e.tables = st, e.cfg.Model, nil
+	for _, t := range st.GetTables() {
+		e.tables = e.tables.With(t)
+	}
 	e.plants, e.codes, e.series = map[string]*plant{}, nil, nil
 	e.keys, e.users, e.seen = map[string]string{}, map[string]bool{}, map[string]bool{}
 	e.issued, e.received = map[string]*schema.IssuedCheck{}, map[string]*schema.SpotCheck{}
@@ -252,6 +256,8 @@ func (e *Engine) Observe(origin, typ, key string, rec schema.Record, now int64) 
 	case *schema.RiskModel:
 		e.know(r)
 		e.install(r)
+	case *schema.CodeTable:
+		e.tabled(r)
 	}
 	return e.finish()
 }

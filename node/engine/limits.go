@@ -54,6 +54,34 @@ func compare(was, now *schema.Limits) (relaxed []relaxation, tightened bool) {
 	return relaxed, tightened
 }
 
+// Laxer lists the fields in which limits watch less than others do.
+func Laxer(limits, than *schema.Limits) []string {
+	out := []string{}
+	relaxed, _ := compare(than, limits)
+	for _, r := range relaxed {
+		out = append(out, r.field)
+	}
+	return out
+}
+
+// Tightened are limits made to watch nowhere less than others do. What they watch more stays.
+func Tightened(limits, least *schema.Limits) *schema.Limits {
+	out := &schema.Limits{}
+	if limits != nil {
+		out = clone(limits)
+	}
+	to, from := out.ProtoReflect(), least.ProtoReflect()
+	for _, field := range Laxer(limits, least) {
+		fd := to.Descriptor().Fields().ByName(protoreflect.Name(field))
+		if from.Has(fd) {
+			to.Set(fd, from.Get(fd))
+		} else {
+			to.Clear(fd)
+		}
+	}
+	return out
+}
+
 // some is a time or level that is judged only when it is not 0.
 func some(v int32) *float64 {
 	if v == 0 {

@@ -23,6 +23,22 @@ var ofSite = map[string]bool{"Site": true, "ModelUse": true, "Delivery": true, "
 
 // put writes records: all, or none and every reason why.
 func (e *Engine) put(actor string, put *schema.Put) {
+	records := e.examine(actor, put)
+	if schema.Refuses(e.out.Violations) {
+		return
+	}
+	e.out.Violations = nil
+	for i, c := range put.GetChanges() {
+		if c.GetDeleted() {
+			e.delete(c.GetType(), c.GetKey())
+			continue
+		}
+		e.keep(records[i], c.GetTo())
+	}
+}
+
+// examine decodes what is put and lists every way in which it does not conform.
+func (e *Engine) examine(actor string, put *schema.Put) []schema.Record {
 	e.actor, e.role, e.reason = actor, put.GetRole(), put.GetReason()
 	records := make([]schema.Record, len(put.GetChanges()))
 	fresh := map[string]string{} // what earlier changes of the same command will have written
@@ -36,17 +52,7 @@ func (e *Engine) put(actor string, put *schema.Put) {
 	if len([]rune(put.GetReason())) > longest {
 		e.refuse("put", "reason", "max", fmt.Sprint(len([]rune(put.GetReason()))), "at most 500 characters")
 	}
-	if schema.Refuses(e.out.Violations) {
-		return
-	}
-	e.out.Violations = nil
-	for i, c := range put.GetChanges() {
-		if c.GetDeleted() {
-			e.delete(c.GetType(), c.GetKey())
-			continue
-		}
-		e.keep(records[i], c.GetTo())
-	}
+	return records
 }
 
 // check decodes one change and lists every way in which it does not conform.
@@ -64,7 +70,7 @@ func (e *Engine) check(actor string, c *schema.Change, fresh map[string]string) 
 		e.refuse(c.GetType(), "", "form", err.Error(), "a record")
 		return nil
 	}
-	e.out.Violations = append(e.out.Violations, schema.ValidateAt(rec, e.st.GetNow())...)
+	e.out.Violations = append(e.out.Violations, e.tables.ValidateAt(rec, e.st.GetNow())...)
 	key := c.GetType() + "/" + schema.KeyOf(rec)
 	if (c.GetCreate() || c.GetType() == "AuditEntry") && e.has(key, fresh) {
 		e.refuse(key, "", "exists", schema.KeyOf(rec), "a key that is not taken")
@@ -154,6 +160,8 @@ func (e *Engine) own(subject string, rec schema.Record) {
 		}
 	case *schema.RiskModel:
 		e.publishable(subject, r)
+	case *schema.CodeTable:
+		e.checkTable(subject, r)
 	}
 }
 
@@ -228,6 +236,9 @@ func (e *Engine) keepOther(rec schema.Record, to string) {
 		}
 		if m, ok := rec.(*schema.RiskModel); ok {
 			e.publish(m, to)
+		}
+		if t, ok := rec.(*schema.CodeTable); ok {
+			e.tabled(t)
 		}
 	}
 	e.writeTo(rec, to)

@@ -219,7 +219,7 @@ func (t *turn) read(in *schema.Inbound, seq uint64, raw []byte, e *schema.Entry)
 	if schema.KeyOf(rec) != e.GetKey() {
 		return nil, one("key", e.GetKey(), schema.KeyOf(rec))
 	}
-	if vs := schema.ValidateAt(rec, t.now); schema.Refuses(vs) {
+	if vs := t.engine.Tables().ValidateAt(rec, t.now); schema.Refuses(vs) {
 		return nil, vs
 	}
 	if p, ok := rec.(*schema.Partition); ok && !t.fits(p) {

@@ -271,3 +271,36 @@ func (m *Machine) Inspect(plant string) (engine.Inspection, bool) {
 	defer m.looking.Unlock()
 	return m.engine.Inspect(plant)
 }
+
+// Check lists every reason why a put would be refused now, in the name of an actor; false when a replay is not done yet. It changes
+// nothing. Any goroutine may call it.
+func (m *Machine) Check(actor string, put *schema.Put) ([]*schema.Violation, bool) {
+	if !m.Replayed() {
+		return nil, false
+	}
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	return m.engine.Check(actor, put), true
+}
+
+// Copy is an engine that knows one plant as this site's does, between two commands, and no other: what is tried on it changes
+// nothing here. Of an unknown plant it knows nothing but could take it in. False when a replay is not done yet. Any goroutine may
+// call it.
+func (m *Machine) Copy(plant string) (*engine.Engine, bool) {
+	if !m.Replayed() {
+		return nil, false
+	}
+	m.looking.Lock()
+	state, err := m.engine.Excerpt(plant)
+	m.looking.Unlock()
+	if err != nil {
+		m.log.Error("copy a plant", "plant", plant, "err", err)
+		return nil, false
+	}
+	e, err := m.engine.Alike(state)
+	if err != nil {
+		m.log.Error("copy a plant", "plant", plant, "err", err)
+		return nil, false
+	}
+	return e, true
+}

@@ -101,7 +101,7 @@ func (b *Batch) Own(c Change) (*schema.Entry, error) {
 	if err := b.append(h, &schema.Item{What: &schema.Item_Entry{Entry: raw}}, chain.Entry(raw)); err != nil {
 		return nil, err
 	}
-	return e, b.putRow(e, c.Record)
+	return e, b.putRow(e, c.Record, h.Epoch)
 }
 
 func (b *Batch) append(h LedgerHead, item *schema.Item, digest chain.Digest) error {
@@ -149,7 +149,7 @@ func (b *Batch) Foreign(origin string, epoch, seq uint64, item *schema.Item, e *
 	if e == nil || rec == nil && !e.GetDeleted() {
 		return nil
 	}
-	return b.putRow(e, rec)
+	return b.putRow(e, rec, epoch)
 }
 
 // SetPosition says how far a lane has been taken in.

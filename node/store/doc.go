@@ -20,6 +20,7 @@
 //	h origin# series                      head of a series, as of H
 //	d partition origin# series            sealed chunk: SM3 of the chunk, the chunk
 //	r partition origin# series            rollups of the chunk
+//	v type key epoch seq                  origin: an entry that wrote a record people configure
 //	t origin# partition                   root of a sealed partition as computed here, and as its owner says
 //
 // Chunks and rollups begin with the partition, so that retention is one DeleteRange.

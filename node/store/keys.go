@@ -22,6 +22,7 @@ const (
 	keyChunk     = 'd'
 	keyRollup    = 'r'
 	keyPartition = 't'
+	keyVersion   = 'v'
 )
 
 var errKey = errors.New("store: malformed key")

@@ -25,10 +25,13 @@ const (
 var ErrQuery = errors.New("store: bad query")
 
 // putRow writes an entry's record as the row it is now, and moves its index entries.
-func (b *Batch) putRow(e *schema.Entry, rec schema.Record) error {
+func (b *Batch) putRow(e *schema.Entry, rec schema.Record, epoch uint64) error {
 	meta, ok := schema.MetaOf(e.GetType())
 	if !ok {
 		return fmt.Errorf("write %s: unknown record type", e.GetType())
+	}
+	if err := b.note(meta, e, epoch); err != nil {
+		return err
 	}
 	old, existed, err := b.Get(e.GetType(), e.GetKey())
 	if err != nil {
