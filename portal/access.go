@@ -177,7 +177,7 @@ var accesses = []Access{
 	{ID: "tables", Method: http.MethodGet, Path: "/api/v1/tables", Tag: "schema", Summary: "Names of the code tables", Portals: both, Roles: anyone},
 	{ID: "table", Method: http.MethodGet, Path: "/api/v1/tables/{name}", Tag: "schema", Summary: "A code table", Portals: both, Roles: anyone},
 	{ID: "code-tables", Method: http.MethodGet, Path: "/api/v1/code-tables", Tag: "schema", Summary: "The code tables in force, where they come from, and which fields use them", Portals: onlyR, Roles: overseers},
-	{ID: "code-table-preview", Method: http.MethodPost, Path: "/api/v1/code-tables/preview", Tag: "schema", Summary: "What another code table in the place of one would change, and which records would no longer conform", Portals: onlyR, Roles: overseers},
+	{ID: "code-table-preview", Method: http.MethodPost, Path: "/api/v1/code-tables/preview", Tag: "schema", Summary: "What another code table in the place of one would change, and which records would no longer conform", Portals: onlyR, Roles: append([]string{ministryRegulator}, admin...)},
 	{ID: "dictionary", Method: http.MethodGet, Path: "/api/v1/dictionary", Tag: "schema", Summary: "The data dictionary", Portals: both, Roles: anyone},
 	{ID: "model", Method: http.MethodGet, Path: "/api/v1/model", Tag: "risk", Summary: "The risk model in force", Portals: both, Roles: everybody},
 	{ID: "model-evaluate", Method: http.MethodPost, Path: "/api/v1/model/evaluate", Tag: "model service", Summary: "Judge given inputs by the model in force, another version or a draft", Portals: onlyR, Roles: overseers},

@@ -93,6 +93,8 @@ func (s *Server) previewItem(c RecordChange, d *draft, violation *schema.Violati
 	item := &PreviewItem{Type: c.Type, Key: c.Key, Outcome: "refused", Fields: []FieldChange{}, Refused: []*schema.Violation{}}
 	var p *Problem
 	switch {
+	case errors.As(err, &p) && p.Code == codeNotFound: // what is not in sight is not there, as when it is written
+		return nil, err
 	case errors.As(err, &p):
 		item.Refused = append(item.Refused, &schema.Violation{Record: c.Type + "/" + c.Key, Rule: p.Code, Wanted: p.Detail})
 		if p.Outdated != nil {

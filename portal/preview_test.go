@@ -115,8 +115,8 @@ func TestPreview(t *testing.T) {
 		t.Errorf("a collector with metrics is deleted: %+v", got)
 	}
 	other := object{"changes": []object{{"type": "Workshop", "record": object{"code": plantB + "W02", "enterprise": plantB, "name": "x", "building": "multi_nonframe"}}}}
-	if got = preview(other); got.OK || got.Items[0].Refused[0].GetRule() != codeNotFound {
-		t.Errorf("another's plant: %+v", got)
+	if got := s.on(Enterprise, "m0001", http.MethodPost, "/api/v1/records/preview", other); got.status != http.StatusNotFound {
+		t.Errorf("another's plant: %d %s", got.status, got.body)
 	}
 
 	var alarms Page[*AlarmView]

@@ -28,25 +28,26 @@ import (
 
 // idProbes says what a parameter of a path is filled in with, by the path up to it.
 var idProbes = map[string]string{
-	"/api/v1/sessions/{id}":        probeSession,
-	"/api/v1/enterprises/{code}":   plantA,
-	"/api/v1/series/{metric}":      probeMetric,
-	"/api/v1/metrics/{code}":       probeMetric,
-	"/api/v1/alarms/{id}":          "AL-" + plantA,
-	"/api/v1/warnings/{id}":        "W-" + plantA,
-	"/api/v1/shelves/{id}":         plantA + "-H",
-	"/api/v1/rules/{id}":           plantA + "-C",
-	"/api/v1/channels/{id}":        probeChannel,
-	"/api/v1/spot-checks/{id}":     "S-" + plantA,
-	"/api/v1/attachments/{id}":     probeAttachment,
-	"/api/v1/records/{type}":       "Enterprise",
-	"/api/v1/gateways/{code}":      plantA + "G01",
-	"/api/v1/orgs/{code}":          probeOrg,
-	"/api/v1/users/{login}":        "worker-a",
-	"/api/v1/tables/{name}":        "role",
-	"/api/v1/model/explain/{code}": plantA,
-	"/api/v1/models/{version}":     "DUST-RISK-1.0",
-	"/api/v1/replay/{enterprise}":  plantA,
+	"/api/v1/sessions/{id}":            probeSession,
+	"/api/v1/enterprises/{code}":       plantA,
+	"/api/v1/series/{metric}":          probeMetric,
+	"/api/v1/metrics/{code}":           probeMetric,
+	"/api/v1/alarms/{id}":              "AL-" + plantA,
+	"/api/v1/warnings/{id}":            "W-" + plantA,
+	"/api/v1/shelves/{id}":             plantA + "-H",
+	"/api/v1/rules/{id}":               plantA + "-C",
+	"/api/v1/channels/{id}":            probeChannel,
+	"/api/v1/spot-checks/{id}":         "S-" + plantA,
+	"/api/v1/attachments/{id}":         probeAttachment,
+	"/api/v1/records/{type}":           "Enterprise",
+	"/api/v1/records/Enterprise/{key}": plantA,
+	"/api/v1/gateways/{code}":          plantA + "G01",
+	"/api/v1/orgs/{code}":              probeOrg,
+	"/api/v1/users/{login}":            "worker-a",
+	"/api/v1/tables/{name}":            "role",
+	"/api/v1/model/explain/{code}":     plantA,
+	"/api/v1/models/{version}":         "DUST-RISK-1.0",
+	"/api/v1/replay/{enterprise}":      plantA,
 }
 
 // Things that only these tests need.
@@ -97,8 +98,12 @@ var bodyProbes = map[string]func(login string) any{
 	"rule-write": func(string) any {
 		return object{"enterprise": plantA, "name": "高温", "expression": "C001T0101 > 55", "level": 2}
 	},
-	"rule-check":        func(string) any { return object{"enterprise": plantA, "expression": "C001T0101 > 55"} },
-	"channel-write":     func(string) any { return object{"id": probeChannel, "name": "新名"} },
+	"rule-check":    func(string) any { return object{"enterprise": plantA, "expression": "C001T0101 > 55"} },
+	"channel-write": func(string) any { return object{"id": probeChannel, "name": "新名"} },
+	"records-preview": func(string) any {
+		return object{"changes": []object{{"type": "Workshop", "key": plantA + "W01", "delete": true}}}
+	},
+	"limits-tighten":    func(string) any { return object{"metrics": []string{probeMetric}, "reason": "收紧", "preview": true} },
 	"spot-check-issue":  func(string) any { return object{"enterprise": plantA, "title": "抽查"} },
 	"spot-check-draw":   func(string) any { return object{"count": 1, "title": "抽查", "seed": "1", "preview": true} },
 	"spot-check-action": func(string) any { return object{"action": "find", "text": "未泄爆"} },

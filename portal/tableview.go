@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -104,6 +105,9 @@ const (
 )
 
 func (s *Server) previewTable(ctx context.Context, v *viewer, in *tablePreviewInput) (*TableEffect, error) {
+	if !s.keepsTables(v) {
+		return nil, problem(http.StatusForbidden, codeForbidden, "code tables concern the whole site")
+	}
 	next := &in.Body
 	out := &TableEffect{Refused: []string{}, Added: []CodeChange{}, Removed: []CodeChange{}, Renamed: []CodeChange{}, Invalid: []InvalidUse{}, Complete: true}
 	raw, err := schema.Marshal(next)
@@ -120,9 +124,6 @@ func (s *Server) previewTable(ctx context.Context, v *viewer, in *tablePreviewIn
 	}
 	for _, x := range violations {
 		out.Refused = append(out.Refused, strings.TrimSpace(fmt.Sprintf("%s %s: %s", x.GetField(), x.GetGot(), x.GetWanted())))
-	}
-	if !s.keepsTables(v) {
-		out.Refused = append(out.Refused, "code tables are kept by the site's administrator and the ministry")
 	}
 	now := s.tables()
 	out.differ(now, next)
