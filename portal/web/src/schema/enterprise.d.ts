@@ -308,6 +308,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/enterprises/{code}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All base data of a plant (一企一档), each record with its version
+         * @description Roles: plant_manager, plant_worker.
+         */
+        get: operations["plant-file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/enterprises/{code}/risk": {
         parameters: {
             query?: never;
@@ -512,6 +532,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/record-forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one may configure
+         * @description Roles: plant_manager, plant_worker.
+         */
+        get: operations["record-forms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/records": {
         parameters: {
             query?: never;
@@ -526,6 +566,46 @@ export interface paths {
          * @description Roles: plant_manager.
          */
         post: operations["records-write"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/records/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What writing base data would lead to: fields, refusals, alarms, hazards and risk; nothing is written
+         * @description Roles: plant_manager.
+         */
+        post: operations["records-preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/records/{type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records of a type; to a plant, its own base data
+         * @description Roles: plant_manager, plant_worker.
+         */
+        get: operations["records"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -584,6 +664,26 @@ export interface paths {
          * @description Roles: plant_manager.
          */
         get: operations["record-template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/records/{type}/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A record's history from the ledger: who changed it, when, and what; newest first
+         * @description Roles: plant_manager, plant_worker.
+         */
+        get: operations["record-versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1132,6 +1232,21 @@ export interface components {
             /** Format: double */
             value?: number;
         };
+        AlarmMove: {
+            /** Format: int32 */
+            level: number;
+            /** Format: double */
+            limit: number;
+            metric?: string;
+            name: string;
+            /** @description false: it ends */
+            raised: boolean;
+            /** @description table alarm_rule */
+            rule: string;
+            unit?: string;
+            /** Format: double */
+            value: number;
+        };
         AlarmView: {
             alarm: components["schemas"]["Alarm"];
             collector_name?: string;
@@ -1445,9 +1560,11 @@ export interface components {
             zh: string;
         };
         DictionaryField: {
+            fields?: components["schemas"]["DictionaryField"][];
             kind: string;
             list?: boolean;
             name: string;
+            optional?: boolean;
             personal?: boolean;
             ref?: string;
             rule?: string;
@@ -1514,6 +1631,26 @@ export interface components {
             settling_chamber?: boolean;
             shared_with_gas?: boolean;
             workshop?: string;
+        };
+        Effect: {
+            /** @description absent when the plant is gone */
+            after?: components["schemas"]["Judgement"];
+            /** @description alarms that are raised or end, by the present values */
+            alarms: components["schemas"]["AlarmMove"][] | null;
+            /** @description absent when the plant is new */
+            before?: components["schemas"]["Judgement"];
+            enterprise: string;
+            /** @description floors of the risk model that begin or cease to hold */
+            floors: components["schemas"]["Turn"][] | null;
+            /** @description major hidden dangers that come up or go */
+            hazards: components["schemas"]["Turn"][] | null;
+            level_after?: string;
+            /** @description as it stands, with its slow fall */
+            level_before?: string;
+            /** @description factors whose contribution changes, most first */
+            moves: components["schemas"]["Move"][] | null;
+            /** @description the level jumps up, so that a warning goes out */
+            warns: boolean;
         };
         EnrolInputBody: {
             password: string;
@@ -1639,6 +1776,18 @@ export interface components {
             /** Format: double */
             margin: number;
         };
+        FieldChange: {
+            after?: string;
+            before?: string;
+            /** @description name in the data dictionary; limits.hh within a message */
+            field: string;
+            /** @description values are not shown */
+            personal?: boolean;
+            /** @description the code table of its values */
+            table?: string;
+            unit?: string;
+            zh: string;
+        };
         Finding: {
             actor?: string;
             attachments?: string[];
@@ -1690,6 +1839,17 @@ export interface components {
             text: string;
             /** @description CEL */
             when?: string;
+        };
+        FormView: {
+            create: boolean;
+            delete: boolean;
+            /** @description fields the viewer cannot change in a record that exists */
+            fixed: string[] | null;
+            /** @description fields that the site itself fills in */
+            given: string[] | null;
+            type: string;
+            write: boolean;
+            zh: string;
         };
         Gateway: {
             code: string;
@@ -1760,11 +1920,22 @@ export interface components {
             /** Format: double */
             p99: number;
         };
+        ImportItem: {
+            fields: components["schemas"]["FieldChange"][] | null;
+            key: string;
+            name: string;
+            /** @description created, changed */
+            outcome: string;
+            /** Format: int64 */
+            row: number;
+        };
         ImportView: {
             /** Format: int64 */
             changed: number;
             /** Format: int64 */
             created: number;
+            /** @description what becomes of each row, of the first 500 that change something */
+            items?: components["schemas"]["ImportItem"][];
             /** @description of a preview; an import with problems is refused as a whole */
             problems?: components["schemas"]["CellError"][];
             /** Format: int64 */
@@ -1898,6 +2069,9 @@ export interface components {
             limits: components["schemas"]["Limits"];
             may: components["schemas"]["LimitRights"];
             metric: string;
+        };
+        ListFormView: {
+            items: components["schemas"]["FormView"][];
         };
         LoginInputBody: {
             /** @description second factor or recovery code, when the answer to the password alone was second_factor */
@@ -2103,6 +2277,11 @@ export interface components {
              */
             seen: number;
         };
+        OutdatedView: {
+            current: components["schemas"]["RecordRow"];
+            /** @description before: as it is now; after: as the change would have it */
+            fields: components["schemas"]["FieldChange"][] | null;
+        };
         PageAlarmView: {
             items: components["schemas"]["AlarmView"][];
             next?: string;
@@ -2121,6 +2300,10 @@ export interface components {
         };
         PageOpenSession: {
             items: components["schemas"]["OpenSession"][];
+            next?: string;
+        };
+        PageRecordRow: {
+            items: components["schemas"]["RecordRow"][];
             next?: string;
         };
         PageRuleView: {
@@ -2191,6 +2374,31 @@ export interface components {
             enterprise?: string;
             enterprise_name?: string;
         };
+        PlantFile: {
+            /**
+             * Format: int64
+             * @description when any of it last changed
+             */
+            changed: number;
+            enterprise: components["schemas"]["RecordRow"];
+            /** Format: int64 */
+            index_milli: number;
+            level?: string;
+            /** @description the plant belongs to this site, where it can be configured */
+            local: boolean;
+            /** @description fields of the enterprise that are empty */
+            missing: string[] | null;
+            online: boolean;
+            origin: string;
+            /** @description in the order in which a plant is described */
+            parts: components["schemas"]["PlantPart"][] | null;
+            region_name: string;
+        };
+        PlantPart: {
+            items: components["schemas"]["RecordRow"][] | null;
+            type: string;
+            zh: string;
+        };
         PlantView: {
             /** @description open ones */
             alarms?: components["schemas"]["AlarmView"][];
@@ -2225,8 +2433,33 @@ export interface components {
             /** @enum {string} */
             level: "ministry" | "province" | "city";
             name: string;
+            /** @description id of the site above; empty at the root */
+            parent?: string;
             /** @description GB/T 2260; empty is the whole country */
             region?: string;
+        };
+        PreviewItem: {
+            fields: components["schemas"]["FieldChange"][] | null;
+            key: string;
+            /** @description created, changed, same, deleted, refused */
+            outcome: string;
+            /** @description every reason; a warning does not refuse */
+            refused: components["schemas"]["Violation"][] | null;
+            /**
+             * Format: int64
+             * @description of the version it would change
+             */
+            seq?: number;
+            type: string;
+        };
+        PreviewView: {
+            /** @description by plant, of at most 20; none where the plants belong to another site */
+            effects: components["schemas"]["Effect"][] | null;
+            items: components["schemas"]["PreviewItem"][] | null;
+            /** @description it would be taken */
+            ok: boolean;
+            /** @description reasons that concern the whole request */
+            refused: string[] | null;
         };
         PriorityCount: {
             /** Format: int64 */
@@ -2243,6 +2476,8 @@ export interface components {
             code: string;
             detail?: string;
             errors?: components["schemas"]["ErrorDetail"][];
+            /** @description of the code changed: the record as it is now, and how the change differs from it */
+            outdated?: components["schemas"]["OutdatedView"];
             /** Format: int64 */
             status: number;
             title: string;
@@ -2295,9 +2530,30 @@ export interface components {
             key?: string;
             /** @description the record; fields of the data dictionary */
             record?: Record<string, never>;
+            /**
+             * Format: int64
+             * @description instead of a record: the key's earlier version of this seq becomes the newest
+             */
+            restore?: number;
+            /**
+             * Format: int64
+             * @description the version that was edited (seq of a RecordRow); refused as changed when the record has moved on; absent: not asked
+             */
+            seq?: number;
             /** @description records that travel down: the child, or * */
             to?: string;
             type: string;
+        };
+        RecordRow: {
+            key: string;
+            /** Format: int64 */
+            known: number;
+            origin: string;
+            record: Record<string, never>;
+            /** Format: int64 */
+            seq: number;
+            /** Format: int64 */
+            time: number;
         };
         RecoveryView: {
             codes: string[];
@@ -2689,6 +2945,11 @@ export interface components {
             code: string;
             password: string;
         };
+        Turn: {
+            begins: boolean;
+            code: string;
+            name: string;
+        };
         UserView: {
             disabled?: boolean;
             enterprise?: string;
@@ -2728,8 +2989,35 @@ export interface components {
             /** Format: int64 */
             time: number;
         };
+        VersionPage: {
+            items: components["schemas"]["VersionView"][] | null;
+            key: string;
+            /** @description the viewer may bring an earlier version back */
+            may: boolean;
+            /**
+             * Format: int64
+             * @description before, for the next page
+             */
+            next?: number;
+            origin: string;
+            type: string;
+        };
         VersionRiskResult: {
             record: components["schemas"]["RiskResult"];
+            /** Format: int64 */
+            time: number;
+        };
+        VersionView: {
+            /** @description login; a site or gateway */
+            actor: string;
+            /** @description in force */
+            current?: boolean;
+            deleted?: boolean;
+            /** @description what it changed; of the oldest that is known, what it said */
+            fields: components["schemas"]["FieldChange"][] | null;
+            record?: unknown;
+            /** Format: int64 */
+            seq: number;
             /** Format: int64 */
             time: number;
         };
@@ -2821,6 +3109,8 @@ export interface components {
         };
         WriteInputBody: {
             changes: components["schemas"]["RecordChange"][];
+            /** @description why limits are changed; the audit keeps it */
+            reason?: string;
         };
     };
     responses: never;
@@ -2833,6 +3123,7 @@ export type Action = components['schemas']['Action'];
 export type ActionInputBody = components['schemas']['ActionInputBody'];
 export type Actor = components['schemas']['Actor'];
 export type Alarm = components['schemas']['Alarm'];
+export type AlarmMove = components['schemas']['AlarmMove'];
 export type AlarmView = components['schemas']['AlarmView'];
 export type AnswerInputBody = components['schemas']['AnswerInputBody'];
 export type Attachment = components['schemas']['Attachment'];
@@ -2867,6 +3158,7 @@ export type Draw = components['schemas']['Draw'];
 export type Durations = components['schemas']['Durations'];
 export type Dust = components['schemas']['Dust'];
 export type DustSystem = components['schemas']['DustSystem'];
+export type Effect = components['schemas']['Effect'];
 export type EnrolInputBody = components['schemas']['EnrolInputBody'];
 export type EnrolView = components['schemas']['EnrolView'];
 export type Enterprise = components['schemas']['Enterprise'];
@@ -2876,10 +3168,12 @@ export type Explanation = components['schemas']['Explanation'];
 export type Factor = components['schemas']['Factor'];
 export type FactorView = components['schemas']['FactorView'];
 export type FallView = components['schemas']['FallView'];
+export type FieldChange = components['schemas']['FieldChange'];
 export type Finding = components['schemas']['Finding'];
 export type Flood = components['schemas']['Flood'];
 export type Floor = components['schemas']['Floor'];
 export type FloorView = components['schemas']['FloorView'];
+export type FormView = components['schemas']['FormView'];
 export type Gateway = components['schemas']['Gateway'];
 export type GatewayView = components['schemas']['GatewayView'];
 export type Given = components['schemas']['Given'];
@@ -2887,6 +3181,7 @@ export type Hazard = components['schemas']['Hazard'];
 export type HazardFigures = components['schemas']['HazardFigures'];
 export type HazardView = components['schemas']['HazardView'];
 export type History = components['schemas']['History'];
+export type ImportItem = components['schemas']['ImportItem'];
 export type ImportView = components['schemas']['ImportView'];
 export type InputView = components['schemas']['InputView'];
 export type Judgement = components['schemas']['Judgement'];
@@ -2899,6 +3194,7 @@ export type LimitRights = components['schemas']['LimitRights'];
 export type Limits = components['schemas']['Limits'];
 export type LimitsInputBody = components['schemas']['LimitsInputBody'];
 export type LimitsView = components['schemas']['LimitsView'];
+export type ListFormView = components['schemas']['ListFormView'];
 export type LoginInputBody = components['schemas']['LoginInputBody'];
 export type Lower = components['schemas']['Lower'];
 export type Metric = components['schemas']['Metric'];
@@ -2913,11 +3209,13 @@ export type None = components['schemas']['None'];
 export type Nuisance = components['schemas']['Nuisance'];
 export type NumberView = components['schemas']['NumberView'];
 export type OpenSession = components['schemas']['OpenSession'];
+export type OutdatedView = components['schemas']['OutdatedView'];
 export type PageAlarmView = components['schemas']['PageAlarmView'];
 export type PageChannelView = components['schemas']['PageChannelView'];
 export type PageDeliveryView = components['schemas']['PageDeliveryView'];
 export type PageHazardView = components['schemas']['PageHazardView'];
 export type PageOpenSession = components['schemas']['PageOpenSession'];
+export type PageRecordRow = components['schemas']['PageRecordRow'];
 export type PageRuleView = components['schemas']['PageRuleView'];
 export type PageShelfView = components['schemas']['PageShelfView'];
 export type PageSpotCheckView = components['schemas']['PageSpotCheckView'];
@@ -2925,15 +3223,20 @@ export type PageWarningView = components['schemas']['PageWarningView'];
 export type PasswordInputBody = components['schemas']['PasswordInputBody'];
 export type Past = components['schemas']['Past'];
 export type Peak = components['schemas']['Peak'];
+export type PlantFile = components['schemas']['PlantFile'];
+export type PlantPart = components['schemas']['PlantPart'];
 export type PlantView = components['schemas']['PlantView'];
 export type Point = components['schemas']['Point'];
 export type PortalSite = components['schemas']['PortalSite'];
+export type PreviewItem = components['schemas']['PreviewItem'];
+export type PreviewView = components['schemas']['PreviewView'];
 export type PriorityCount = components['schemas']['PriorityCount'];
 export type Problem = components['schemas']['Problem'];
 export type Proposal = components['schemas']['Proposal'];
 export type PushKey = components['schemas']['PushKey'];
 export type Readings = components['schemas']['Readings'];
 export type RecordChange = components['schemas']['RecordChange'];
+export type RecordRow = components['schemas']['RecordRow'];
 export type RecoveryView = components['schemas']['RecoveryView'];
 export type ReplayAgainInputBody = components['schemas']['ReplayAgainInputBody'];
 export type Responses = components['schemas']['Responses'];
@@ -2961,11 +3264,14 @@ export type StepView = components['schemas']['StepView'];
 export type Suppressed = components['schemas']['Suppressed'];
 export type SystemView = components['schemas']['SystemView'];
 export type TakeOffInputBody = components['schemas']['TakeOffInputBody'];
+export type Turn = components['schemas']['Turn'];
 export type UserView = components['schemas']['UserView'];
 export type VariableView = components['schemas']['VariableView'];
 export type Verdict = components['schemas']['Verdict'];
 export type VersionAlarm = components['schemas']['VersionAlarm'];
+export type VersionPage = components['schemas']['VersionPage'];
 export type VersionRiskResult = components['schemas']['VersionRiskResult'];
+export type VersionView = components['schemas']['VersionView'];
 export type VersionWarning = components['schemas']['VersionWarning'];
 export type Violation = components['schemas']['Violation'];
 export type Warning = components['schemas']['Warning'];
@@ -3536,6 +3842,37 @@ export interface operations {
             };
         };
     };
+    "plant-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlantFile"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     risk: {
         parameters: {
             query?: never;
@@ -3901,6 +4238,35 @@ export interface operations {
             };
         };
     };
+    "record-forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListFormView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "records-write": {
         parameters: {
             query?: never;
@@ -3921,6 +4287,81 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Keys"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "records-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WriteInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    records: {
+        parameters: {
+            query?: {
+                /** @description fields of a declared index, with commas */
+                index?: string;
+                /** @description values of the index's first fields, with commas; without an index, beginning of the key */
+                prefix?: string;
+                from?: number;
+                to?: number;
+                desc?: "true" | "false";
+                after?: string;
+                /** @description at most 1000 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageRecordRow"];
                 };
             };
             /** @description A problem */
@@ -4024,6 +4465,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "record-versions": {
+        parameters: {
+            query?: {
+                /** @description seq: only older versions */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                type: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionPage"];
+                };
             };
             /** @description A problem */
             default: {

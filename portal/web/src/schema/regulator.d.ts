@@ -264,6 +264,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/base/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Plants by region, industry, size, workers exposed to dust and kind of dust, of all or of what a search finds
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["base-statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/channels": {
         parameters: {
             query?: never;
@@ -342,6 +362,46 @@ export interface paths {
         get: operations["cleaning"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/code-tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The code tables in force, where they come from, and which fields use them
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["code-tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/code-tables/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What another code table in the place of one would change, and which records would no longer conform
+         * @description Roles: ministry_regulator, site_admin.
+         */
+        post: operations["code-table-preview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -440,6 +500,26 @@ export interface paths {
          * @description Roles: site_admin, ministry_regulator, province_regulator.
          */
         get: operations["plant"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/enterprises/{code}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All base data of a plant (一企一档), each record with its version
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["plant-file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -642,6 +722,66 @@ export interface paths {
         get: operations["ledger-verify"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/defaults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Default alarm limits with their sources
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["limit-defaults"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/deviations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics whose limits are not the defaults, and who made it so
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["limit-deviations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/tighten": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the limits of many metrics watch nowhere less than their defaults do
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        post: operations["limits-tighten"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1020,6 +1160,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/record-forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one may configure
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["record-forms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/records": {
         parameters: {
             query?: never;
@@ -1040,6 +1200,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/records/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What writing base data would lead to: fields, refusals, alarms, hazards and risk; nothing is written
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        post: operations["records-preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/records/{type}": {
         parameters: {
             query?: never;
@@ -1048,7 +1228,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Records of a type
+         * Records of a type; to a plant, its own base data
          * @description Roles: site_admin, ministry_regulator, province_regulator.
          */
         get: operations["records"];
@@ -1112,6 +1292,26 @@ export interface paths {
          * @description Roles: site_admin, ministry_regulator, province_regulator.
          */
         get: operations["record-template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/records/{type}/{key}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A record's history from the ledger: who changed it, when, and what; newest first
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["record-versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1787,6 +1987,21 @@ export interface components {
              */
             today: number;
         };
+        AlarmMove: {
+            /** Format: int32 */
+            level: number;
+            /** Format: double */
+            limit: number;
+            metric?: string;
+            name: string;
+            /** @description false: it ends */
+            raised: boolean;
+            /** @description table alarm_rule */
+            rule: string;
+            unit?: string;
+            /** Format: double */
+            value: number;
+        };
         AlarmView: {
             alarm: components["schemas"]["Alarm"];
             collector_name?: string;
@@ -1939,6 +2154,43 @@ export interface components {
             progress?: components["schemas"]["Progress"];
             result?: components["schemas"]["BackTest"];
         };
+        BaseRow: {
+            code: string;
+            /** Format: int64 */
+            count: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description exposed to dust, in all these plants
+             */
+            workers: number;
+        };
+        BaseStatistics: {
+            /** @description table access_state */
+            access: components["schemas"]["BaseRow"][] | null;
+            bands: components["schemas"]["WorkerBand"][] | null;
+            /** @description table dust_category; a plant counts in each of its own */
+            dust_categories: components["schemas"]["BaseRow"][] | null;
+            /** @description table dust, most first */
+            dusts: components["schemas"]["BaseRow"][] | null;
+            /** Format: int64 */
+            enterprises: number;
+            /** @description table mem_industry */
+            industries: components["schemas"]["BaseRow"][] | null;
+            /** Format: int64 */
+            online: number;
+            /** @description table production_state */
+            production: components["schemas"]["BaseRow"][] | null;
+            /** @description parts of the region asked for: provinces, cities or counties */
+            regions: components["schemas"]["BaseRow"][] | null;
+            /** @description table scale */
+            scales: components["schemas"]["BaseRow"][] | null;
+            /**
+             * Format: int64
+             * @description exposed to dust
+             */
+            workers: number;
+        };
         Batch: {
             items: components["schemas"]["Judged"][] | null;
         };
@@ -1985,6 +2237,24 @@ export interface components {
             gb_id: string;
             name?: string;
             site: string;
+        };
+        CatalogueLimit: {
+            basis: string;
+            /** @description these dusts only, table dust_category */
+            categories?: string[];
+            confidence: string;
+            /** @description of Limits */
+            field: string;
+            /** @description dry or wet collectors only */
+            for?: string;
+            /** @description table metric */
+            kind: string;
+            name: string;
+            /** @description absolute; design: a share of the metric's design value; lel: of the dusts' lower explosive limit; ignition: of their ignition temperature */
+            of: string;
+            unit?: string;
+            /** Format: double */
+            value: number;
         };
         CellError: {
             /** @description letters, as Excel counts */
@@ -2169,6 +2439,11 @@ export interface components {
             name_en?: string;
             source?: string;
         };
+        CodeChange: {
+            after?: string;
+            before?: string;
+            code: string;
+        };
         CodeTable: {
             codes: components["schemas"]["Code"][];
             name: string;
@@ -2289,6 +2564,33 @@ export interface components {
             delivery: components["schemas"]["Delivery"];
             subject_title: string;
         };
+        DeviatingMetric: {
+            /** @description who changed the limits last; kept by the metric's own site */
+            actor?: string;
+            deviations: components["schemas"]["LimitDeviation"][] | null;
+            enterprise: string;
+            enterprise_name: string;
+            kind: string;
+            kind_name: string;
+            /** @description it belongs to this site, where its limits are changed */
+            local: boolean;
+            metric: string;
+            name: string;
+            origin: string;
+            reason?: string;
+            /** Format: int64 */
+            time?: number;
+            unit?: string;
+        };
+        Deviations: {
+            items: components["schemas"]["DeviatingMetric"][] | null;
+            /**
+             * Format: int64
+             * @description metrics this answer looked at; there may be more behind it although it shows none
+             */
+            looked: number;
+            next?: string;
+        };
         DictionaryEntry: {
             clause?: string;
             fields: components["schemas"]["DictionaryField"][] | null;
@@ -2299,9 +2601,11 @@ export interface components {
             zh: string;
         };
         DictionaryField: {
+            fields?: components["schemas"]["DictionaryField"][];
             kind: string;
             list?: boolean;
             name: string;
+            optional?: boolean;
             personal?: boolean;
             ref?: string;
             rule?: string;
@@ -2438,6 +2742,26 @@ export interface components {
             settling_chamber?: boolean;
             shared_with_gas?: boolean;
             workshop?: string;
+        };
+        Effect: {
+            /** @description absent when the plant is gone */
+            after?: components["schemas"]["Judgement"];
+            /** @description alarms that are raised or end, by the present values */
+            alarms: components["schemas"]["AlarmMove"][] | null;
+            /** @description absent when the plant is new */
+            before?: components["schemas"]["Judgement"];
+            enterprise: string;
+            /** @description floors of the risk model that begin or cease to hold */
+            floors: components["schemas"]["Turn"][] | null;
+            /** @description major hidden dangers that come up or go */
+            hazards: components["schemas"]["Turn"][] | null;
+            level_after?: string;
+            /** @description as it stands, with its slow fall */
+            level_before?: string;
+            /** @description factors whose contribution changes, most first */
+            moves: components["schemas"]["Move"][] | null;
+            /** @description the level jumps up, so that a warning goes out */
+            warns: boolean;
         };
         EnrolInputBody: {
             password: string;
@@ -2663,6 +2987,18 @@ export interface components {
             quarantine?: components["schemas"]["QuarantineView"][];
             self: components["schemas"]["SelfView"];
         };
+        FieldChange: {
+            after?: string;
+            before?: string;
+            /** @description name in the data dictionary; limits.hh within a message */
+            field: string;
+            /** @description values are not shown */
+            personal?: boolean;
+            /** @description the code table of its values */
+            table?: string;
+            unit?: string;
+            zh: string;
+        };
         FilledView: {
             /**
              * Format: int64
@@ -2741,6 +3077,17 @@ export interface components {
             /** @description CEL */
             when?: string;
         };
+        FormView: {
+            create: boolean;
+            delete: boolean;
+            /** @description fields the viewer cannot change in a record that exists */
+            fixed: string[] | null;
+            /** @description fields that the site itself fills in */
+            given: string[] | null;
+            type: string;
+            write: boolean;
+            zh: string;
+        };
         Gateway: {
             code: string;
             disabled?: boolean;
@@ -2810,11 +3157,22 @@ export interface components {
             /** Format: double */
             p99: number;
         };
+        ImportItem: {
+            fields: components["schemas"]["FieldChange"][] | null;
+            key: string;
+            name: string;
+            /** @description created, changed */
+            outcome: string;
+            /** Format: int64 */
+            row: number;
+        };
         ImportView: {
             /** Format: int64 */
             changed: number;
             /** Format: int64 */
             created: number;
+            /** @description what becomes of each row, of the first 500 that change something */
+            items?: components["schemas"]["ImportItem"][];
             /** @description of a preview; an import with problems is refused as a whole */
             problems?: components["schemas"]["CellError"][];
             /** Format: int64 */
@@ -2908,6 +3266,19 @@ export interface components {
             };
             /** Format: int32 */
             workers?: number;
+        };
+        InvalidUse: {
+            code: string;
+            /** Format: int64 */
+            count: number;
+            /** @description name in the data dictionary; dusts.dust within a message */
+            field: string;
+            /** @description of the first few */
+            keys: string[] | null;
+            name: string;
+            type: string;
+            type_zh: string;
+            zh: string;
         };
         IssueInputBody: {
             /**
@@ -3102,6 +3473,22 @@ export interface components {
             proposed: number;
             reason: string;
         };
+        LimitDeviation: {
+            /** @description it is not judged at all */
+            absent?: boolean;
+            /** Format: double */
+            actual: number;
+            basis?: string;
+            confidence?: string;
+            /** Format: double */
+            default: number;
+            /** @description of Limits */
+            field: string;
+            /** @description it watches less than the default; false: more */
+            laxer: boolean;
+            /** @description there is no default */
+            none?: boolean;
+        };
         LimitRights: {
             relax: boolean;
             tighten: boolean;
@@ -3152,6 +3539,12 @@ export interface components {
             limits: components["schemas"]["Limits"];
             may: components["schemas"]["LimitRights"];
             metric: string;
+        };
+        ListCatalogueLimit: {
+            items: components["schemas"]["CatalogueLimit"][];
+        };
+        ListFormView: {
+            items: components["schemas"]["FormView"][];
         };
         ListLedgerHeadView: {
             items: components["schemas"]["LedgerHeadView"][];
@@ -3477,6 +3870,11 @@ export interface components {
             /** Format: int64 */
             warnings_closed: number;
         };
+        OutdatedView: {
+            current: components["schemas"]["RecordRow"];
+            /** @description before: as it is now; after: as the change would have it */
+            fields: components["schemas"]["FieldChange"][] | null;
+        };
         Overview: {
             alarms: components["schemas"]["AlarmCounts"];
             /** @description most plants first */
@@ -3647,6 +4045,31 @@ export interface components {
             enterprise?: string;
             enterprise_name?: string;
         };
+        PlantFile: {
+            /**
+             * Format: int64
+             * @description when any of it last changed
+             */
+            changed: number;
+            enterprise: components["schemas"]["RecordRow"];
+            /** Format: int64 */
+            index_milli: number;
+            level?: string;
+            /** @description the plant belongs to this site, where it can be configured */
+            local: boolean;
+            /** @description fields of the enterprise that are empty */
+            missing: string[] | null;
+            online: boolean;
+            origin: string;
+            /** @description in the order in which a plant is described */
+            parts: components["schemas"]["PlantPart"][] | null;
+            region_name: string;
+        };
+        PlantPart: {
+            items: components["schemas"]["RecordRow"][] | null;
+            type: string;
+            zh: string;
+        };
         PlantView: {
             /** @description open ones */
             alarms?: components["schemas"]["AlarmView"][];
@@ -3681,8 +4104,33 @@ export interface components {
             /** @enum {string} */
             level: "ministry" | "province" | "city";
             name: string;
+            /** @description id of the site above; empty at the root */
+            parent?: string;
             /** @description GB/T 2260; empty is the whole country */
             region?: string;
+        };
+        PreviewItem: {
+            fields: components["schemas"]["FieldChange"][] | null;
+            key: string;
+            /** @description created, changed, same, deleted, refused */
+            outcome: string;
+            /** @description every reason; a warning does not refuse */
+            refused: components["schemas"]["Violation"][] | null;
+            /**
+             * Format: int64
+             * @description of the version it would change
+             */
+            seq?: number;
+            type: string;
+        };
+        PreviewView: {
+            /** @description by plant, of at most 20; none where the plants belong to another site */
+            effects: components["schemas"]["Effect"][] | null;
+            items: components["schemas"]["PreviewItem"][] | null;
+            /** @description it would be taken */
+            ok: boolean;
+            /** @description reasons that concern the whole request */
+            refused: string[] | null;
         };
         PriorityCount: {
             /** Format: int64 */
@@ -3699,6 +4147,8 @@ export interface components {
             code: string;
             detail?: string;
             errors?: components["schemas"]["ErrorDetail"][];
+            /** @description of the code changed: the record as it is now, and how the change differs from it */
+            outdated?: components["schemas"]["OutdatedView"];
             /** Format: int64 */
             status: number;
             title: string;
@@ -3827,6 +4277,16 @@ export interface components {
             key?: string;
             /** @description the record; fields of the data dictionary */
             record?: Record<string, never>;
+            /**
+             * Format: int64
+             * @description instead of a record: the key's earlier version of this seq becomes the newest
+             */
+            restore?: number;
+            /**
+             * Format: int64
+             * @description the version that was edited (seq of a RecordRow); refused as changed when the record has moved on; absent: not asked
+             */
+            seq?: number;
             /** @description records that travel down: the child, or * */
             to?: string;
             type: string;
@@ -4329,10 +4789,69 @@ export interface components {
             collectors?: components["schemas"]["CollectorView"][];
             system: components["schemas"]["DustSystem"];
         };
+        TableEffect: {
+            added: components["schemas"]["CodeChange"][] | null;
+            /** @description false: so many records hold such codes that not all were looked at */
+            complete: boolean;
+            /** @description base data that would have to be mended before it can be changed again */
+            invalid: components["schemas"]["InvalidUse"][] | null;
+            /** @description every reason why it would not be taken */
+            refused: string[] | null;
+            removed: components["schemas"]["CodeChange"][] | null;
+            renamed: components["schemas"]["CodeChange"][] | null;
+        };
+        TableList: {
+            items: components["schemas"]["TableView"][] | null;
+            /** @description the viewer may put another table in the place of an open one: at the site at the root, which keeps them for all */
+            may: boolean;
+            /** @description why not, when the viewer's role could: the site above */
+            root?: string;
+        };
+        TableView: {
+            /** Format: int64 */
+            codes: number;
+            name: string;
+            /** @description another may be put in its place; by the codes of all others the program decides */
+            open: boolean;
+            /** @description the site that put it in its place */
+            origin?: string;
+            /** Format: int64 */
+            seq?: number;
+            /** @description as it came with the program */
+            shipped: boolean;
+            /** Format: int64 */
+            time?: number;
+            uses: components["schemas"]["Use"][] | null;
+            version: string;
+            /** @description as the first field that uses it is called */
+            zh?: string;
+        };
         TakeOffInputBody: {
             /** @description of the second factor, or a recovery code */
             code: string;
             password: string;
+        };
+        TightenInputBody: {
+            /** @description codes */
+            metrics: string[];
+            /** @description only say what would change */
+            preview?: boolean;
+            /** @description kept in the audit */
+            reason: string;
+        };
+        TightenView: {
+            /** @description by plant, of at most 20 */
+            effects: components["schemas"]["Effect"][] | null;
+            items: components["schemas"]["TightenedMetric"][] | null;
+            /** Format: int64 */
+            written: number;
+        };
+        TightenedMetric: {
+            fields: components["schemas"]["FieldChange"][] | null;
+            metric: string;
+            name: string;
+            /** @description why it stays as it is */
+            refused?: string;
         };
         TrendPoint: {
             /** Format: int64 */
@@ -4345,6 +4864,18 @@ export interface components {
             time: number;
             /** Format: int64 */
             yellow: number;
+        };
+        Turn: {
+            begins: boolean;
+            code: string;
+            name: string;
+        };
+        Use: {
+            /** @description name in the data dictionary; dusts.dust within a message */
+            field: string;
+            type: string;
+            type_zh: string;
+            zh: string;
         };
         UserInputBody: {
             /** @description plant people */
@@ -4409,8 +4940,35 @@ export interface components {
             /** Format: int64 */
             time: number;
         };
+        VersionPage: {
+            items: components["schemas"]["VersionView"][] | null;
+            key: string;
+            /** @description the viewer may bring an earlier version back */
+            may: boolean;
+            /**
+             * Format: int64
+             * @description before, for the next page
+             */
+            next?: number;
+            origin: string;
+            type: string;
+        };
         VersionRiskResult: {
             record: components["schemas"]["RiskResult"];
+            /** Format: int64 */
+            time: number;
+        };
+        VersionView: {
+            /** @description login; a site or gateway */
+            actor: string;
+            /** @description in force */
+            current?: boolean;
+            deleted?: boolean;
+            /** @description what it changed; of the oldest that is known, what it said */
+            fields: components["schemas"]["FieldChange"][] | null;
+            record?: unknown;
+            /** Format: int64 */
+            seq: number;
             /** Format: int64 */
             time: number;
         };
@@ -4493,6 +5051,19 @@ export interface components {
             /** @description a published model; empty: the one in force */
             version?: string;
         };
+        WorkerBand: {
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: int32
+             * @description -1: no bound
+             */
+            max: number;
+            /** Format: int32 */
+            min: number;
+            /** @description why the band begins there */
+            source?: string;
+        };
         Workshop: {
             /** Format: double */
             area_m2?: number;
@@ -4510,6 +5081,8 @@ export interface components {
         };
         WriteInputBody: {
             changes: components["schemas"]["RecordChange"][];
+            /** @description why limits are changed; the audit keeps it */
+            reason?: string;
         };
     };
     responses: never;
@@ -4524,6 +5097,7 @@ export type ActivateInputBody = components['schemas']['ActivateInputBody'];
 export type Actor = components['schemas']['Actor'];
 export type Alarm = components['schemas']['Alarm'];
 export type AlarmCounts = components['schemas']['AlarmCounts'];
+export type AlarmMove = components['schemas']['AlarmMove'];
 export type AlarmView = components['schemas']['AlarmView'];
 export type Analysis = components['schemas']['Analysis'];
 export type AnalysisDay = components['schemas']['AnalysisDay'];
@@ -4533,6 +5107,8 @@ export type AuditEntry = components['schemas']['AuditEntry'];
 export type BackTest = components['schemas']['BackTest'];
 export type BackTestInputBody = components['schemas']['BackTestInputBody'];
 export type BackTestLine = components['schemas']['BackTestLine'];
+export type BaseRow = components['schemas']['BaseRow'];
+export type BaseStatistics = components['schemas']['BaseStatistics'];
 export type Batch = components['schemas']['Batch'];
 export type BlendView = components['schemas']['BlendView'];
 export type BothInt = components['schemas']['BothInt'];
@@ -4540,6 +5116,7 @@ export type BothLevelCount = components['schemas']['BothLevelCount'];
 export type BothString = components['schemas']['BothString'];
 export type BucketView = components['schemas']['BucketView'];
 export type Camera = components['schemas']['Camera'];
+export type CatalogueLimit = components['schemas']['CatalogueLimit'];
 export type CellError = components['schemas']['CellError'];
 export type ChangeEvent = components['schemas']['ChangeEvent'];
 export type ChangeUserInputBody = components['schemas']['ChangeUserInputBody'];
@@ -4555,6 +5132,7 @@ export type CleaningPlan = components['schemas']['CleaningPlan'];
 export type CleaningRecord = components['schemas']['CleaningRecord'];
 export type CleaningView = components['schemas']['CleaningView'];
 export type Code = components['schemas']['Code'];
+export type CodeChange = components['schemas']['CodeChange'];
 export type CodeTable = components['schemas']['CodeTable'];
 export type Collector = components['schemas']['Collector'];
 export type CollectorView = components['schemas']['CollectorView'];
@@ -4567,6 +5145,8 @@ export type CredentialView = components['schemas']['CredentialView'];
 export type DefaultLimit = components['schemas']['DefaultLimit'];
 export type Delivery = components['schemas']['Delivery'];
 export type DeliveryView = components['schemas']['DeliveryView'];
+export type DeviatingMetric = components['schemas']['DeviatingMetric'];
+export type Deviations = components['schemas']['Deviations'];
 export type DictionaryEntry = components['schemas']['DictionaryEntry'];
 export type DictionaryField = components['schemas']['DictionaryField'];
 export type Difference = components['schemas']['Difference'];
@@ -4579,6 +5159,7 @@ export type Durations = components['schemas']['Durations'];
 export type Dust = components['schemas']['Dust'];
 export type DustRow = components['schemas']['DustRow'];
 export type DustSystem = components['schemas']['DustSystem'];
+export type Effect = components['schemas']['Effect'];
 export type EnrolInputBody = components['schemas']['EnrolInputBody'];
 export type EnrolView = components['schemas']['EnrolView'];
 export type Enterprise = components['schemas']['Enterprise'];
@@ -4593,6 +5174,7 @@ export type Factor = components['schemas']['Factor'];
 export type FactorView = components['schemas']['FactorView'];
 export type FallView = components['schemas']['FallView'];
 export type FederationView = components['schemas']['FederationView'];
+export type FieldChange = components['schemas']['FieldChange'];
 export type FilledView = components['schemas']['FilledView'];
 export type Finding = components['schemas']['Finding'];
 export type FindingRecord = components['schemas']['FindingRecord'];
@@ -4600,6 +5182,7 @@ export type FindingRow = components['schemas']['FindingRow'];
 export type Flood = components['schemas']['Flood'];
 export type Floor = components['schemas']['Floor'];
 export type FloorView = components['schemas']['FloorView'];
+export type FormView = components['schemas']['FormView'];
 export type Gateway = components['schemas']['Gateway'];
 export type GatewayView = components['schemas']['GatewayView'];
 export type Given = components['schemas']['Given'];
@@ -4607,10 +5190,12 @@ export type Hazard = components['schemas']['Hazard'];
 export type HazardFigures = components['schemas']['HazardFigures'];
 export type HazardView = components['schemas']['HazardView'];
 export type History = components['schemas']['History'];
+export type ImportItem = components['schemas']['ImportItem'];
 export type ImportView = components['schemas']['ImportView'];
 export type IndustryRow = components['schemas']['IndustryRow'];
 export type InputView = components['schemas']['InputView'];
 export type Inputs = components['schemas']['Inputs'];
+export type InvalidUse = components['schemas']['InvalidUse'];
 export type IssueInputBody = components['schemas']['IssueInputBody'];
 export type IssueRow = components['schemas']['IssueRow'];
 export type Item = components['schemas']['Item'];
@@ -4628,10 +5213,13 @@ export type LedgerHeadView = components['schemas']['LedgerHeadView'];
 export type LedgerPage = components['schemas']['LedgerPage'];
 export type Levels = components['schemas']['Levels'];
 export type Limit = components['schemas']['Limit'];
+export type LimitDeviation = components['schemas']['LimitDeviation'];
 export type LimitRights = components['schemas']['LimitRights'];
 export type Limits = components['schemas']['Limits'];
 export type LimitsInputBody = components['schemas']['LimitsInputBody'];
 export type LimitsView = components['schemas']['LimitsView'];
+export type ListCatalogueLimit = components['schemas']['ListCatalogueLimit'];
+export type ListFormView = components['schemas']['ListFormView'];
 export type ListLedgerHeadView = components['schemas']['ListLedgerHeadView'];
 export type LoginInputBody = components['schemas']['LoginInputBody'];
 export type Lower = components['schemas']['Lower'];
@@ -4656,6 +5244,7 @@ export type OpenSession = components['schemas']['OpenSession'];
 export type Org = components['schemas']['Org'];
 export type OrgInputBody = components['schemas']['OrgInputBody'];
 export type OriginCounts = components['schemas']['OriginCounts'];
+export type OutdatedView = components['schemas']['OutdatedView'];
 export type Overview = components['schemas']['Overview'];
 export type PageAlarmView = components['schemas']['PageAlarmView'];
 export type PageAuditEntry = components['schemas']['PageAuditEntry'];
@@ -4680,9 +5269,13 @@ export type PartView = components['schemas']['PartView'];
 export type PasswordInputBody = components['schemas']['PasswordInputBody'];
 export type Past = components['schemas']['Past'];
 export type Peak = components['schemas']['Peak'];
+export type PlantFile = components['schemas']['PlantFile'];
+export type PlantPart = components['schemas']['PlantPart'];
 export type PlantView = components['schemas']['PlantView'];
 export type Point = components['schemas']['Point'];
 export type PortalSite = components['schemas']['PortalSite'];
+export type PreviewItem = components['schemas']['PreviewItem'];
+export type PreviewView = components['schemas']['PreviewView'];
 export type PriorityCount = components['schemas']['PriorityCount'];
 export type Problem = components['schemas']['Problem'];
 export type Progress = components['schemas']['Progress'];
@@ -4730,15 +5323,25 @@ export type Step = components['schemas']['Step'];
 export type StepView = components['schemas']['StepView'];
 export type Suppressed = components['schemas']['Suppressed'];
 export type SystemView = components['schemas']['SystemView'];
+export type TableEffect = components['schemas']['TableEffect'];
+export type TableList = components['schemas']['TableList'];
+export type TableView = components['schemas']['TableView'];
 export type TakeOffInputBody = components['schemas']['TakeOffInputBody'];
+export type TightenInputBody = components['schemas']['TightenInputBody'];
+export type TightenView = components['schemas']['TightenView'];
+export type TightenedMetric = components['schemas']['TightenedMetric'];
 export type TrendPoint = components['schemas']['TrendPoint'];
+export type Turn = components['schemas']['Turn'];
+export type Use = components['schemas']['Use'];
 export type UserInputBody = components['schemas']['UserInputBody'];
 export type UserView = components['schemas']['UserView'];
 export type VariableView = components['schemas']['VariableView'];
 export type Verdict = components['schemas']['Verdict'];
 export type VerifyView = components['schemas']['VerifyView'];
 export type VersionAlarm = components['schemas']['VersionAlarm'];
+export type VersionPage = components['schemas']['VersionPage'];
 export type VersionRiskResult = components['schemas']['VersionRiskResult'];
+export type VersionView = components['schemas']['VersionView'];
 export type VersionWarning = components['schemas']['VersionWarning'];
 export type Violation = components['schemas']['Violation'];
 export type Warning = components['schemas']['Warning'];
@@ -4746,6 +5349,7 @@ export type WarningCounts = components['schemas']['WarningCounts'];
 export type WarningView = components['schemas']['WarningView'];
 export type WhatIf = components['schemas']['WhatIf'];
 export type WhatIfInputBody = components['schemas']['WhatIfInputBody'];
+export type WorkerBand = components['schemas']['WorkerBand'];
 export type Workshop = components['schemas']['Workshop'];
 export type WriteInputBody = components['schemas']['WriteInputBody'];
 export type $defs = Record<string, never>;
@@ -5243,6 +5847,73 @@ export interface operations {
             };
         };
     };
+    "base-statistics": {
+        parameters: {
+            query?: {
+                /** @description GB/T 2260; several with commas */
+                region?: string;
+                /** @description red, orange, yellow, blue, none (never judged); several with commas */
+                level?: string;
+                /** @description part of the name, the code or the unified social credit code */
+                q?: string;
+                /** @description table dust; several with commas */
+                dust?: string;
+                /** @description table dust_category; several with commas */
+                dust_category?: string;
+                online?: "true" | "false";
+                /** @description table industry or mem_industry, or the beginning of an industry's code; several with commas */
+                industry?: string;
+                /** @description table scale; several with commas */
+                scale?: string;
+                /** @description table production_state; several with commas */
+                production?: string;
+                /** @description table access_state; several with commas */
+                access?: string;
+                /** @description at least so many exposed to dust */
+                min_workers?: number;
+                /** @description at most so many exposed to dust; -1 is any number */
+                max_workers?: number;
+                /** @description has open alarms */
+                alarm?: "true" | "false";
+                /** @description has open alarms of this level */
+                alarm_level?: number;
+                /** @description has open alarms past a deadline */
+                alarm_overdue?: "true" | "false";
+                /** @description has open warnings */
+                warning?: "true" | "false";
+                /** @description has open warnings past their deadline */
+                warning_overdue?: "true" | "false";
+                /** @description code of the last plant of the page before */
+                after?: string;
+                /** @description at most 1000 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaseStatistics"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     channels: {
         parameters: {
             query?: never;
@@ -5403,6 +6074,68 @@ export interface operations {
             };
         };
     };
+    "code-tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableList"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "code-table-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeTable"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableEffect"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     counts: {
         parameters: {
             query?: never;
@@ -5517,6 +6250,12 @@ export interface operations {
                 online?: "true" | "false";
                 /** @description table industry or mem_industry, or the beginning of an industry's code; several with commas */
                 industry?: string;
+                /** @description table scale; several with commas */
+                scale?: string;
+                /** @description table production_state; several with commas */
+                production?: string;
+                /** @description table access_state; several with commas */
+                access?: string;
                 /** @description at least so many exposed to dust */
                 min_workers?: number;
                 /** @description at most so many exposed to dust; -1 is any number */
@@ -5580,6 +6319,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PlantView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plant-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlantFile"];
                 };
             };
             /** @description A problem */
@@ -5921,6 +6691,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VerifyView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "limit-defaults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListCatalogueLimit"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "limit-deviations": {
+        parameters: {
+            query?: {
+                /** @description GB/T 2260 */
+                region?: string;
+                enterprise?: string;
+                /** @description table metric */
+                kind?: string;
+                direction?: "laxer" | "stricter";
+                after?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deviations"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "limits-tighten": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TightenInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TightenView"];
                 };
             };
             /** @description A problem */
@@ -6611,6 +7481,35 @@ export interface operations {
             };
         };
     };
+    "record-forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListFormView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "records-write": {
         parameters: {
             query?: never;
@@ -6631,6 +7530,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Keys"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "records-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WriteInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewView"];
                 };
             };
             /** @description A problem */
@@ -6776,6 +7708,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "record-versions": {
+        parameters: {
+            query?: {
+                /** @description seq: only older versions */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                type: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionPage"];
+                };
             };
             /** @description A problem */
             default: {
