@@ -42,7 +42,7 @@ type SensingView struct {
 	Series   int64             `json:"series" doc:"metrics in use of connected plants"`
 	Expected int64             `json:"expected" doc:"samples that were due"`
 	Received int64             `json:"received"`
-	Rules    []SensingRuleView `json:"rules"`
+	Rules    []SensingRuleView `json:"rules" nullable:"false"`
 }
 
 // SensingRuleView is what is asked of readings, and how many metrics do not conform.
@@ -70,9 +70,9 @@ type Analysis struct {
 	Enterprises int               `json:"enterprises"`
 	Complete    bool              `json:"complete" doc:"false: this replica has not judged every plant yet since it started"`
 	Judged      int               `json:"judged" doc:"plants of the whole site"`
-	Rules       []QualityRuleView `json:"rules" doc:"accuracy first, then completeness by field"`
+	Rules       []QualityRuleView `json:"rules" nullable:"false" doc:"accuracy first, then completeness by field"`
 	Sensing     *SensingView      `json:"sensing,omitempty" doc:"absent: readings were not judged yet"`
-	Parts       []PartView        `json:"parts"`
+	Parts       []PartView        `json:"parts" nullable:"false"`
 }
 
 type analysisInput struct {
@@ -191,7 +191,7 @@ type ReadingsView struct {
 
 // AnalysisTrend is how a region stood day by day; days without a sample are left out.
 type AnalysisTrend struct {
-	Days []AnalysisDay `json:"days" doc:"oldest first"`
+	Days []AnalysisDay `json:"days" nullable:"false" doc:"oldest first"`
 }
 
 func (s *Server) analysisTrend(ctx context.Context, v *viewer, in *analysisTrendInput) (*AnalysisTrend, error) {
@@ -238,7 +238,7 @@ type FindingRow struct {
 	Name       string          `json:"name"`
 	Region     string          `json:"region"`
 	RegionName string          `json:"region_name"`
-	Records    []FindingRecord `json:"records" doc:"at most 20"`
+	Records    []FindingRecord `json:"records" nullable:"false" doc:"at most 20"`
 	Total      int             `json:"total"`
 }
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { analysisAnswer } from './analysis.mjs'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
 import { hostile } from './hostile.mjs'
@@ -253,7 +254,7 @@ export class Site {
       )
       return json({ items, total: items.length })
     }
-    const ops = opsAnswer(w, route, q)
+    const ops = opsAnswer(w, route, q) ?? analysisAnswer(w, route, q)
     if (ops) return json(ops)
     const found = {
       alarms: w.alarms.find((v) => v.alarm.id === part[2]),

@@ -29,6 +29,9 @@ const REGULATOR = {
   warnings: '/warnings',
   warning: '/warnings/jiangsu-w-000021',
   'spot-checks': '/spot-checks',
+  analysis: '/analysis', // F2.5
+  'analysis-findings': '/analysis/findings/collector_required', // F2.5
+  'analysis-issues': '/analysis/issues/gaps', // F2.5
   federation: '/federation',
   denied: '/enterprises/forbidden',
 }

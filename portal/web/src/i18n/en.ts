@@ -1,10 +1,12 @@
 // English texts, the same keys as the Chinese; a missing one does not compile.
 import { accountEn, auditEn, orgsEn, peopleEn } from './account.en'
+import { analysisEn } from './analysis.en'
 import { deskEn } from './plant.en'
 import type { Messages } from './zh'
 
 export const en: Messages = {
   desk: deskEn,
+  analysis: analysisEn,
   account: accountEn,
   people: peopleEn,
   orgs: orgsEn,
@@ -59,6 +61,8 @@ export const en: Messages = {
     orgsShort: 'Bodies',
     audit: 'Audit',
     auditShort: 'Audit',
+    analysis: 'Analysis',
+    analysisShort: 'Analysis',
   },
   secondFactor: {
     ask: 'Now the one-time code or a recovery code',

@@ -1,9 +1,11 @@
 // Chinese texts: the language of the guide, and the default.
 import { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
+import { analysisZh } from './analysis.zh'
 import { deskZh } from './plant.zh'
 
 export const zh = {
   desk: deskZh,
+  analysis: analysisZh,
   account: accountZh,
   people: peopleZh,
   orgs: orgsZh,
@@ -58,6 +60,8 @@ export const zh = {
     orgsShort: '机构',
     audit: '安全审计',
     auditShort: '审计',
+    analysis: '综合分析',
+    analysisShort: '分析',
   },
   secondFactor: {
     ask: '请再输入动态口令或恢复码',

@@ -5,6 +5,7 @@ const OVERSEERS: readonly Role[] = ['ministry_regulator', 'province_regulator', 
 const PLANT: readonly Role[] = ['plant_manager', 'plant_worker']
 const WORK: readonly Role[] = [...OVERSEERS, ...PLANT]
 const PAGES: Record<string, readonly Role[]> = {
+  analysis: OVERSEERS,
   people: ['security_admin'],
   orgs: ['security_admin', 'site_admin'],
   audit: ['audit_admin'],
