@@ -2029,7 +2029,7 @@ export interface components {
              */
             judged: number;
             name: string;
-            parts: components["schemas"]["PartView"][] | null;
+            parts: components["schemas"]["PartView"][];
             plants: components["schemas"]["ConnectView"];
             recommended: components["schemas"]["FilledView"];
             /** Format: int64 */
@@ -2039,7 +2039,7 @@ export interface components {
             region: string;
             required: components["schemas"]["FilledView"];
             /** @description accuracy first, then completeness by field */
-            rules: components["schemas"]["QualityRuleView"][] | null;
+            rules: components["schemas"]["QualityRuleView"][];
             /** @description absent: readings were not judged yet */
             sensing?: components["schemas"]["SensingView"];
             systems: components["schemas"]["ConnectView"];
@@ -2085,7 +2085,7 @@ export interface components {
         };
         AnalysisTrend: {
             /** @description oldest first */
-            days: components["schemas"]["AnalysisDay"][] | null;
+            days: components["schemas"]["AnalysisDay"][];
         };
         Attachment: {
             actor?: string;
@@ -3028,7 +3028,7 @@ export interface components {
             enterprise: string;
             name: string;
             /** @description at most 20 */
-            records: components["schemas"]["FindingRecord"][] | null;
+            records: components["schemas"]["FindingRecord"][];
             region: string;
             region_name: string;
             /** Format: int64 */
@@ -4566,7 +4566,7 @@ export interface components {
             from: number;
             /** Format: int64 */
             received: number;
-            rules: components["schemas"]["SensingRuleView"][] | null;
+            rules: components["schemas"]["SensingRuleView"][];
             /**
              * Format: int64
              * @description metrics in use of connected plants
