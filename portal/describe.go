@@ -17,7 +17,8 @@ var fixed = []string{"alarm_priority", "alarm_stage", "channel_kind", "delivery_
 
 // describe makes the description say what Go's types alone do not, so that clients generated from it are strict where the API is:
 // which fields a record always has, which codes a field takes, and that a list is left out, not null, when it is empty.
-func describe(r huma.Registry) {
+func describe(doc *huma.OpenAPI) {
+	r := doc.Components.Schemas
 	for name, s := range r.Map() {
 		t := r.TypeFromRef("#/components/schemas/" + name)
 		if t != nil && t.PkgPath() == reflect.TypeFor[schema.Alarm]().PkgPath() {
@@ -30,6 +31,23 @@ func describe(r huma.Registry) {
 			settle(p, slices.Contains(s.Required, field))
 		}
 		s.PrecomputeMessages()
+	}
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			describeAnswer(op)
+		}
+	}
+}
+
+// describeAnswer says of an answer that is a list that it is never null (neverNull).
+func describeAnswer(op *huma.Operation) {
+	if op == nil || op.Responses["200"] == nil {
+		return
+	}
+	for _, m := range op.Responses["200"].Content {
+		if m.Schema != nil {
+			settle(m.Schema, false)
+		}
 	}
 }
 

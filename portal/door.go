@@ -44,7 +44,7 @@ func (s *Server) open(p Portal) (*door, error) {
 	d.api = humafiber.New(d.app, apiConfig(p))
 	d.routes()
 	delete(d.api.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's; ours is Problem
-	describe(d.api.OpenAPI().Components.Schemas)
+	describe(d.api.OpenAPI())
 	d.app.Get("/api/docs", d.docs)
 	files, err := loadAssets(s.opt.Assets)
 	if err != nil {
@@ -216,8 +216,16 @@ func handle[I, O any](d *door, id string, h func(ctx context.Context, v *viewer,
 		if err != nil {
 			return nil, err
 		}
-		return &answer[O]{out}, nil
+		return &answer[O]{neverNull(out)}, nil
 	})
+}
+
+// neverNull makes an answer that is a list and holds nothing an empty one.
+func neverNull[O any](out O) O {
+	if v := reflect.ValueOf(&out).Elem(); v.Kind() == reflect.Slice && v.IsNil() {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	}
+	return out
 }
 
 // handleRaw registers a handler that makes the whole response.

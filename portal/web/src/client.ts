@@ -1,6 +1,10 @@
-// Calls of the HTTP API: one place for the session's token, for errors, and for the server's clock.
+// Calls of the HTTP API: one place for the session's token, for errors, and for the server's clock. What a path takes and answers is
+// known from the API's description (schema/), so that a wrong name does not compile.
+import createClient, { type Middleware } from 'openapi-fetch'
 import type { Attachment, Problem } from './api'
 import { lineReader } from './logic/lines'
+import type { AnswerOf, BodyOf, Known, QueryOf } from './paths'
+import { Reading } from './reading'
 
 /** A refusal of the API, with its reasons in words. */
 export class ApiError extends Error {
@@ -59,43 +63,39 @@ async function refused(answer: Response, path: string): Promise<ApiError> {
   return new ApiError(answer.status, problem)
 }
 
-/** Sends a request; an answer that is a refusal becomes an error. */
-async function ask(
-  method: string,
-  path: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-  signal?: AbortSignal,
-): Promise<Response> {
-  const raw = body instanceof Blob
-  let answer: Response
-  try {
-    answer = await fetch(`/api/v1${path}`, {
-      method,
-      credentials: 'same-origin',
-      headers: {
-        Accept: 'application/json',
-        ...(method === 'GET' ? {} : { 'X-CSRF-Token': csrf }),
-        ...(body === undefined || raw ? {} : { 'Content-Type': 'application/json' }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
-      ...(signal ? { signal } : {}),
-    })
-  } catch {
-    throw new ApiError(0, { title: 'network' })
-  }
-  const date = answer.headers.get('Date')
-  if (date) learnClock(Date.parse(date) + 500)
-  if (!answer.ok) throw await refused(answer, path)
-  return answer
+/** What goes with every call, and what is learnt of every answer; one that is a refusal becomes an error. */
+const manners: Middleware = {
+  onRequest: ({ request }) => {
+    if (request.method !== 'GET') request.headers.set('X-CSRF-Token', csrf)
+  },
+  onResponse: async ({ response, schemaPath }) => {
+    const date = response.headers.get('Date')
+    if (date) learnClock(Date.parse(date) + 500)
+    if (!response.ok) throw await refused(response, schemaPath)
+  },
+  onError: () => new ApiError(0, { title: 'network' }),
+}
+const api = createClient<Record<string, Record<Method, object>>>({
+  baseUrl: '/api/v1',
+  credentials: 'same-origin',
+  headers: { Accept: 'application/json' },
+})
+api.use(manners)
+
+type Method = 'get' | 'post' | 'patch' | 'delete'
+interface Sent {
+  body?: unknown
+  headers?: Record<string, string>
+  signal?: AbortSignal | undefined
+  parseAs?: 'json' | 'blob' | 'stream'
 }
 
-async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
-  const answer = await ask(method, path, body, headers)
-  if (answer.status === 204) return undefined as T
-  const text = await answer.text()
-  return (text ? JSON.parse(text) : undefined) as T
+/** Sends a request whose path is written out. A file goes as it is, all else as JSON. */
+async function call<T>(method: Method, path: string, sent: Sent = {}): Promise<T> {
+  const { signal, ...rest } = sent
+  const raw = rest.body instanceof Blob ? { bodySerializer: (body: unknown) => body as BodyInit } : {}
+  const { data } = await api.request(method, path, { ...rest, ...raw, ...(signal ? { signal } : {}) } as never)
+  return data as T
 }
 
 type Param = string | number | boolean | undefined | null
@@ -110,12 +110,33 @@ export function withQuery(path: string, params: Record<string, Param>): string {
   return text ? `${path}?${text}` : path
 }
 
-export const get = <T>(path: string, params: Record<string, Param> = {}): Promise<T> =>
-  call<T>('GET', withQuery(path, params))
+/** Reads what a path answers: what it is, the description says. Where a path is not written out, the caller says. */
+export function get<P extends string>(path: P & Known<'get', P>, params?: QueryOf<P>): Reading<AnswerOf<'get', P>>
+export function get<T>(path: string, params?: Record<string, Param>): Reading<T>
+export function get(path: string, params: Record<string, Param> = {}): Reading<unknown> {
+  const full = withQuery(path, params)
+  return new Reading(full, (signal) => call('get', full, { signal }))
+}
 
-export const post = <T>(path: string, body: unknown): Promise<T> => call<T>('POST', path, body)
+export function post<P extends string>(
+  path: P & Known<'post', P>,
+  body: BodyOf<'post', P>,
+): Promise<AnswerOf<'post', P>>
+export function post<T>(path: string, body: unknown): Promise<T>
+export function post(path: string, body: unknown): Promise<unknown> {
+  return call('post', path, { body })
+}
 
-export const patch = <T>(path: string, body: unknown): Promise<T> => call<T>('PATCH', path, body)
+export function patch<P extends string>(
+  path: P & Known<'patch', P>,
+  body: BodyOf<'patch', P>,
+): Promise<AnswerOf<'patch', P>>
+export function patch<T>(path: string, body: unknown): Promise<T>
+export function patch(path: string, body: unknown): Promise<unknown> {
+  return call('patch', path, { body })
+}
+
+export const remove = (path: string): Promise<void> => call('delete', path)
 
 /** Sends a question whose answer comes line by line, and tells each line as it comes. It ends when the signal says so. */
 export async function lines(
@@ -124,8 +145,14 @@ export async function lines(
   each: (line: unknown) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const answer = await ask('POST', path, body, { Accept: 'application/x-ndjson, application/json' }, signal)
-  const stream = answer.body?.getReader()
+  const headers = { Accept: 'application/x-ndjson, application/json' }
+  const answer = await call<ReadableStream<Uint8Array> | null>('post', path, {
+    body,
+    headers,
+    signal,
+    parseAs: 'stream',
+  })
+  const stream = answer?.getReader()
   const decode = new TextDecoder()
   const read = lineReader<unknown>()
   try {
@@ -140,24 +167,18 @@ export async function lines(
   }
 }
 
-export const remove = (path: string): Promise<void> => call('DELETE', path)
-
 /** Sends a file and returns its record. */
 export const upload = (file: Blob, name: string): Promise<Attachment> =>
-  call<Attachment>('POST', '/attachments', file, {
-    'Content-Type': file.type,
-    'X-File-Name': encodeURIComponent(name),
+  call('post', '/attachments', {
+    body: file,
+    headers: { 'Content-Type': file.type, 'X-File-Name': encodeURIComponent(name) },
   })
 
 export const attachmentUrl = (id: string): string => `/api/v1/attachments/${encodeURIComponent(id)}`
 
 /** Saves what a path answers as a file, with the refusal in words where there is none. */
 export async function download(path: string, name: string): Promise<void> {
-  const answer = await fetch(`/api/v1${path}`, { credentials: 'same-origin' }).catch(() => {
-    throw new ApiError(0, { title: 'network' })
-  })
-  if (!answer.ok) throw await refused(answer, path)
-  const url = URL.createObjectURL(await answer.blob())
+  const url = URL.createObjectURL(await call<Blob>('get', path, { parseAs: 'blob', headers: { Accept: '*/*' } }))
   const a = document.createElement('a')
   a.href = url
   a.download = name

@@ -5,6 +5,7 @@ import type { Session } from './api'
 import { ApiError, get, onDue, onSessionLost, post, remove, setToken } from './client'
 import { closeLive, openLive } from './live'
 import { detour, hearsChanges, homeOf } from './logic/offices'
+import { forget } from './resource'
 
 const session = shallowRef<Session>()
 let asked: Promise<void> | undefined
@@ -19,6 +20,7 @@ export const isRegulator = computed(() => session.value?.portal === 'regulator')
 export const isOwn = (origin: string | undefined): boolean => !origin || origin === session.value?.site.id
 
 function begin(s: Session): void {
+  if (s.user.login !== session.value?.user.login) forget()
   session.value = s
   setToken(s.csrf)
   if (hearsChanges(s)) openLive()
@@ -26,6 +28,7 @@ function begin(s: Session): void {
 }
 
 function end(): void {
+  forget()
   session.value = undefined
   setToken('')
   closeLive()

@@ -1,5 +1,5 @@
 // Lists of alarms, one page after another, kept up by the stream.
-import { ref, shallowRef, type Ref, type ShallowRef } from 'vue'
+import { ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue'
 import type { AlarmView, Page } from '../api'
 import type { ApiError } from '../client'
 import { get } from '../client'
@@ -23,22 +23,16 @@ export function usePaged<T>(path: string, query: () => Query, types: readonly st
   const wanted = ref(size)
   const after = ref<string>()
 
-  const { error, loading, reload } = useResource<Page<T>>(
-    async () => {
-      const page = await get<Page<T>>(path, { ...query(), limit: wanted.value })
-      items.value = page.items ?? []
-      after.value = page.next
-      more.value = Boolean(page.next)
-      return page
-    },
-    {
-      on: changesOf(types),
-      watch: () => {
-        const q = query()
-        return JSON.stringify(q)
-      },
-    },
+  const { data, error, loading, reload } = useResource<Page<T>>(
+    () => get<Page<T>>(path, { ...query(), limit: wanted.value }),
+    { on: changesOf(types), watch: () => JSON.stringify(query()), keep: true },
   )
+  watch(data, (page) => {
+    if (!page) return // rows stay until there are others
+    items.value = page.items ?? []
+    after.value = page.next
+    more.value = Boolean(page.next)
+  })
 
   async function next(): Promise<void> {
     if (!after.value) return

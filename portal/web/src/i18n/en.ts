@@ -89,6 +89,8 @@ export const en: Messages = {
     empty: 'No data',
     error: 'Could not be read',
     network: 'The server cannot be reached; check the network',
+    old: 'Data as of {time}, being updated',
+    oldFailed: 'Data as of {time}, could not be updated',
     retry: 'Try again',
     denied: 'You may not see this',
     deniedHint: 'Ask your site administrator for access.',

@@ -88,6 +88,8 @@ export const zh = {
     empty: '暂无数据',
     error: '读取失败',
     network: '无法连接服务器，请检查网络',
+    old: '显示的是 {time} 的数据，正在更新',
+    oldFailed: '显示的是 {time} 的数据，未能更新',
     retry: '重试',
     denied: '没有权限查看此内容',
     deniedHint: '如需查看，请联系站点管理员开通权限。',
