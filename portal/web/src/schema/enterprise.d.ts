@@ -3797,7 +3797,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DictionaryEntry"][] | null;
+                    "application/json": components["schemas"]["DictionaryEntry"][];
                 };
             };
             /** @description A problem */
@@ -5261,7 +5261,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string[] | null;
+                    "application/json": string[];
                 };
             };
             /** @description A problem */

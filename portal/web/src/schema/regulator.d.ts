@@ -6220,7 +6220,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DictionaryEntry"][] | null;
+                    "application/json": components["schemas"]["DictionaryEntry"][];
                 };
             };
             /** @description A problem */
@@ -7146,7 +7146,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelEntry"][] | null;
+                    "application/json": components["schemas"]["ModelEntry"][];
                 };
             };
             /** @description A problem */
@@ -8630,7 +8630,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string[] | null;
+                    "application/json": string[];
                 };
             };
             /** @description A problem */
