@@ -45,22 +45,32 @@ func sniff(b []byte) string {
 	return ""
 }
 
-// inspect checks that a file is what its media type says.
-func inspect(b []byte, claimed string) (string, error) {
+// inspect checks that a file is what its media type says, and gives what of it is kept.
+func inspect(b []byte, claimed string) ([]byte, string, error) {
 	mediaType, _, err := mime.ParseMediaType(claimed)
 	got := sniff(b)
 	if err != nil || got == "" || got != mediaType {
 		p := invalid("body", "a JPEG, PNG or WebP image or a PDF document that is what its Content-Type says", nil)
 		p.Status, p.Title, p.Code = http.StatusUnsupportedMediaType, http.StatusText(http.StatusUnsupportedMediaType), "media_type"
-		return "", p
+		return nil, "", p
 	}
 	if got == "image/jpeg" || got == "image/png" {
 		c, _, err := image.DecodeConfig(bytes.NewReader(b))
 		if err != nil || c.Width <= 0 || c.Height <= 0 || c.Width > maxPixels/c.Height {
-			return "", invalid("body", "a readable image of at most 100 million pixels", nil)
+			return nil, "", invalid("body", "a readable image of at most 100 million pixels", nil)
 		}
 	}
-	return got, nil
+	if got == "application/pdf" && !deadDocument(b) {
+		return nil, "", invalid("body", "a whole PDF document without scripts, forms that are sent, and files within it: print it to a PDF anew", nil)
+	}
+	if end := pictureEnds[got]; end != nil {
+		n := end(b)
+		if n == 0 {
+			return nil, "", invalid("body", "a whole image", nil)
+		}
+		b = b[:n]
+	}
+	return b, got, nil
 }
 
 // fileName keeps the last part of a name, without what could end a header or hide the rest.
@@ -75,7 +85,7 @@ func fileName(raw string) string {
 		}
 		return r
 	}, raw)
-	if out == "" || out == "." {
+	if strings.Trim(out, ". ") == "" {
 		return "file"
 	}
 	if r := []rune(out); len(r) > maxFileName {
@@ -96,7 +106,7 @@ func (s *Server) upload(ctx context.Context, v *viewer, in *uploadInput) (*schem
 	if len(in.RawBody) > maxAttachment {
 		return nil, problem(http.StatusRequestEntityTooLarge, codeRefused, "a file has at most %d bytes", maxAttachment)
 	}
-	mediaType, err := inspect(in.RawBody, in.ContentType)
+	content, mediaType, err := inspect(in.RawBody, in.ContentType)
 	if err != nil {
 		return nil, err
 	}
@@ -106,9 +116,9 @@ func (s *Server) upload(ctx context.Context, v *viewer, in *uploadInput) (*schem
 			return nil, err
 		}
 	}
-	digest := sm.SM3(in.RawBody)
+	digest := sm.SM3(content)
 	a := &schema.Attachment{
-		Id: hex.EncodeToString(digest[:]), Enterprise: enterprise, Name: fileName(in.FileName), MediaType: mediaType, Size: int64(len(in.RawBody)),
+		Id: hex.EncodeToString(digest[:]), Enterprise: enterprise, Name: fileName(in.FileName), MediaType: mediaType, Size: int64(len(content)),
 		Time: s.nowMs(), Actor: v.user.GetLogin(),
 	}
 	row, ok, err := s.opt.Backend.Store().Get("Attachment", a.GetId())
@@ -122,7 +132,7 @@ func (s *Server) upload(ctx context.Context, v *viewer, in *uploadInput) (*schem
 		}
 		return nil, problem(http.StatusConflict, codeExists, "the very same file was handed in before for somebody else")
 	}
-	if err = s.keepContent(ctx, v, a.GetId(), in.RawBody); err != nil {
+	if err = s.keepContent(ctx, v, a.GetId(), content); err != nil {
 		return nil, err
 	}
 	_, err = s.put(ctx, v.user, s.created(a))

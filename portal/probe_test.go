@@ -21,6 +21,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // What the generated security tests (access_test.go, owasp_*_test.go) ask with. All of it is plant A's, so that whoever may not
@@ -49,6 +50,9 @@ var idProbes = map[string]string{
 	"/api/v1/models/{version}":         "DUST-RISK-1.0",
 	"/api/v1/replay/{enterprise}":      plantA,
 }
+
+// markOfB is the name of everything of plant B.
+const markOfB = "乙厂的东西"
 
 // Things that only these tests need.
 const (
@@ -329,9 +333,14 @@ func (s *site) restore() {
 			s.let(x.user, now)
 		}
 	}
-	for _, code := range []string{plantA, plantB} {
-		s.put(plantRecords(code, now)...)
+	s.put(plantRecords(plantA, now)...)
+	others := plantRecords(plantB, now)
+	for _, r := range others {
+		if m := r.ProtoReflect(); m.Descriptor().Fields().ByName("name") != nil {
+			m.Set(m.Descriptor().Fields().ByName("name"), protoreflect.ValueOfString(markOfB))
+		}
 	}
+	s.put(others...)
 	ministry := &schema.User{Login: "ministry", Name: "部", Role: ministryRegulator, Password: probeHash()}
 	s.put(ministry,
 		&schema.Session{Id: probeSession, Login: "worker-a", Portal: string(Enterprise), Created: now, Expires: now + sessionFor.Milliseconds()},

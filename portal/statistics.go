@@ -18,6 +18,7 @@ type statisticsInput struct {
 }
 
 const (
+	latest         = int64(253_402_300_799_999) // ms, the end of the year 9999: sums of times do not overflow
 	statisticsDays = 7
 	statisticsMost = 366 * dayMs
 	statisticsFor  = 30 * time.Second // the same question is answered by the same count for so long
@@ -33,7 +34,7 @@ func (s *Server) statisticsQuery(v *viewer, in *statisticsInput) (statistics.Que
 	if q.From == 0 {
 		q.From = q.To - statisticsDays*dayMs
 	}
-	if q.To <= q.From || q.To-q.From > statisticsMost {
+	if q.From < 0 || q.To > latest || q.To <= q.From || q.To-q.From > statisticsMost {
 		return q, invalid("query.from", "a time of at most 366 days before to", in.From)
 	}
 	region := regionPrefix(in.Region)

@@ -175,6 +175,7 @@ func Defaults() Config {
 		Model:    Service{Rate: 100, Burst: 1000, Concurrent: 4, Batch: 1000, ReplayDays: 31, Plants: 100000},
 		Analysis: Analysis{SampleEvery: time.Hour, ReadingsEvery: 6 * time.Hour},
 		Notify: Notify{
+			Networks: []string{},
 			Language: "zh", Queue: 10_000, Workers: 8, Attempts: 8, Backoff: 10 * time.Second, BackoffMost: time.Hour, Timeout: 15 * time.Second,
 			SMTP: SMTP{TLS: "starttls"},
 		},

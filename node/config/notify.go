@@ -23,6 +23,7 @@ type Notify struct {
 	BackoffMost time.Duration `koanf:"backoff_most" validate:"min=1s,max=24h"`                              // and grows no longer than this
 	Timeout     time.Duration `koanf:"timeout" validate:"min=1s,max=5m"`                                    // of one attempt
 	Private     bool          `koanf:"allow_private"`                                                       // webhooks may name loopback and private addresses, and plain http
+	Networks    []string      `koanf:"allow_networks" validate:"dive,cidr"`                                 // private networks whose addresses webhooks and push services may have, such as 10.0.0.0/8
 	Contact     string        `koanf:"contact" validate:"omitempty,startswith=mailto:|startswith=https://"` // who answers to push services (RFC 8292)
 	SMTP        SMTP          `koanf:"smtp"`
 	Webhook     Webhook       `koanf:"webhook"`

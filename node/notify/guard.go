@@ -11,12 +11,15 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"syscall"
 	"time"
+
+	"dusthub/node/config"
 )
 
 // errInside refuses addresses of the site's own network: whoever may name a webhook must not reach with it what only the site can.
-var errInside = fmt.Errorf("%w: the address is not a public one", ErrPermanent)
+var errInside = fmt.Errorf("%w: the address is neither public nor of a network that the site allows", ErrPermanent)
 
 // reserved are nets that are not public beside those netip knows: shared address space, benchmarks, documentation, "this
 // network", reserved; NAT64 and 6to4, which wrap IPv4 addresses.
@@ -26,10 +29,16 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2001::/32"),
 }
 
-// public says whether an address may be called.
+// never are addresses that are called whatever the configuration says: a machine's own services, clouds' metadata among them, and no machine
+// at all.
+func never(a netip.Addr) bool {
+	return a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsInterfaceLocalMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// public says whether an address is one of the public network.
 func public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || never(a) {
 		return false
 	}
 	for _, p := range reserved {
@@ -40,12 +49,36 @@ func public(a netip.Addr) bool {
 	return true
 }
 
+// reach is what may be called of what people name: the public network, and what the site's configuration adds.
+type reach struct {
+	private bool           // private networks, this machine, and plain http
+	nets    []netip.Prefix // networks of an office, such as 10.0.0.0/8 of a government's
+}
+
+func newReach(c config.Notify) (reach, error) {
+	r := reach{private: c.Private}
+	for _, n := range c.Networks {
+		p, err := netip.ParsePrefix(n)
+		if err != nil {
+			return r, fmt.Errorf("notify.allow_networks: %w", err)
+		}
+		r.nets = append(r.nets, p.Masked())
+	}
+	return r, nil
+}
+
+// allows judges an address as it will be connected to.
+func (r reach) allows(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	return !never(a) && (public(a) || r.private || slices.ContainsFunc(r.nets, func(p netip.Prefix) bool { return p.Contains(a) }))
+}
+
 // guarded is a client for addresses that people name. It looks at the address it is about to connect to, after the name was
 // resolved, follows no redirect and uses no proxy.
-func guarded(private bool, timeout time.Duration) *http.Client {
+func guarded(r reach, timeout time.Duration) *http.Client {
 	d := &net.Dialer{Timeout: timeout, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
-		if err != nil || !private && !public(at.Addr()) {
+		if err != nil || !r.allows(at.Addr()) {
 			return errInside
 		}
 		return nil
@@ -62,18 +95,19 @@ func client(t *http.Transport, timeout time.Duration) *http.Client {
 }
 
 // checkURL says why a URL cannot be posted to.
-func checkURL(raw string, private bool) error {
+func checkURL(raw string, r reach) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "":
 		return errors.New("not a URL")
 	case u.User != nil:
 		return errors.New("a URL must hold no password")
-	case u.Scheme != "https" && (!private || u.Scheme != "http"):
+	case u.Scheme != "https" && (!r.private || u.Scheme != "http"):
 		return errors.New("must be https")
 	}
-	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !private && !public(a) {
-		return errors.New("must be a public address")
+	// The rest is for a plain answer at once; what a name resolves to is judged when it is called.
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !r.allows(a) {
+		return errors.New("must be a public address, or one of the networks that the site allows")
 	}
 	return nil
 }

@@ -106,8 +106,12 @@ func (n *Notifier) open() error {
 	if err != nil {
 		return err
 	}
-	outside := guarded(n.cfg.Private, n.cfg.Timeout)
-	n.push = &push{key: key, contact: n.cfg.Contact, client: outside, private: n.cfg.Private}
+	r, err := newReach(n.cfg)
+	if err != nil {
+		return err
+	}
+	outside := guarded(r, n.cfg.Timeout)
+	n.push = &push{key: key, contact: n.cfg.Contact, client: outside, reach: r}
 	n.senders[KindPush] = n.push
 	if n.cfg.SMTP.Addr != "" {
 		m, err := newMail(n.cfg.SMTP, n.opt.ID, n.cfg.Timeout)
@@ -121,7 +125,7 @@ func (n *Notifier) open() error {
 		if err != nil {
 			return err
 		}
-		n.senders[KindWebhook] = &webhook{secret: []byte(secret), client: outside, private: n.cfg.Private, now: n.opt.Now}
+		n.senders[KindWebhook] = &webhook{secret: []byte(secret), client: outside, reach: r, now: n.opt.Now}
 	}
 	if n.cfg.SMS.URL != "" {
 		s, err := newSMS(n.cfg.SMS, n.cfg.Timeout)

@@ -610,7 +610,7 @@ func TestInsideIsNotReached(t *testing.T) {
 	// The name is judged by what it resolves to.
 	for _, url := range []string{h.URL, strings.Replace(h.URL, "127.0.0.1", "localhost", 1)} {
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)
-		if res, err := guarded(false, time.Second).Do(req); !errors.Is(err, errInside) {
+		if res, err := guarded(reach{}, time.Second).Do(req); !errors.Is(err, errInside) {
 			if err == nil {
 				res.Body.Close()
 			}

@@ -87,7 +87,7 @@ type push struct {
 	key     vapid
 	contact string
 	client  *http.Client
-	private bool
+	reach   reach
 }
 
 func (p *push) check(address []byte) error {
@@ -95,7 +95,7 @@ func (p *push) check(address []byte) error {
 	if err != nil {
 		return err
 	}
-	return checkURL(s.Endpoint, p.private)
+	return checkURL(s.Endpoint, p.reach)
 }
 
 // subscription reads what a browser's PushSubscription gives as JSON.
@@ -124,7 +124,7 @@ const (
 func (p *push) send(ctx context.Context, address []byte, m message) error {
 	s, err := subscription(address)
 	if err == nil {
-		err = checkURL(s.Endpoint, p.private)
+		err = checkURL(s.Endpoint, p.reach)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPermanent, err)

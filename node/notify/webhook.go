@@ -22,13 +22,13 @@ const (
 
 // webhook posts messages, signed.
 type webhook struct {
-	secret  []byte
-	client  *http.Client
-	private bool
-	now     func() time.Time
+	secret []byte
+	client *http.Client
+	reach  reach
+	now    func() time.Time
 }
 
-func (w *webhook) check(address []byte) error { return checkURL(string(address), w.private) }
+func (w *webhook) check(address []byte) error { return checkURL(string(address), w.reach) }
 
 func (w *webhook) send(ctx context.Context, address []byte, m message) error {
 	if err := w.check(address); err != nil {
