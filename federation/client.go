@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"dusthub/crypto/tlcp"
 	"dusthub/schema"
 	"dusthub/schema/rpc"
 	"dusthub/sync/border"
@@ -148,6 +149,9 @@ func (f *Federation) connect(ctx context.Context, addr string) (bool, error) {
 	f.metrics.link(l.peer.Site, true)
 	defer f.metrics.link(l.peer.Site, false)
 	l.log.Info("connected to parent", "addr", addr)
+	if peer, ok := tlcp.PeerFrom(stream.Context()); ok && f.opt.Joined != nil {
+		g.run(func(ctx context.Context) error { return f.opt.Joined(ctx, peer) })
+	}
 	l.workParent(g, stream, messages, welcome, below)
 	return true, g.wait()
 }

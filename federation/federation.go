@@ -48,6 +48,8 @@ type Options struct {
 	Record  *schema.Site // this site's own record, told to the parent
 	Version string       // of the program
 	Parent  Parent       // none at the root
+	// Joined works beside the link to the parent, which is the peer, until the link's context ends; nil: nothing does.
+	Joined func(ctx context.Context, parent tlcp.Peer) error
 	// Grace is how long after its sealing here a partition may differ from its owner's before it is asked for: live frames may still be under way. 5 s
 	Grace   time.Duration
 	Logger  *slog.Logger

@@ -15,6 +15,7 @@ import (
 
 	"dusthub/crypto/chain"
 	"dusthub/crypto/pki"
+	"dusthub/crypto/tlcp"
 	"dusthub/node/engine"
 	"dusthub/node/live"
 	"dusthub/node/machine"
@@ -55,6 +56,7 @@ type site struct {
 	stop   func()
 	wire   *recorder
 	refuse atomic.Bool // proposals fail
+	joined func(context.Context, tlcp.Peer) error
 }
 
 func newCA(t testing.TB) *pki.CA {
@@ -208,7 +210,7 @@ func (s *site) dialAt(parent *site, addr string) {
 
 func (s *site) federate(addr string) {
 	s.t.Helper()
-	opt := Options{Site: s, Version: "test", Grace: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(testWriter{s.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	opt := Options{Site: s, Joined: s.joined, Version: "test", Grace: 10 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(testWriter{s.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	if addr != "" {
 		opt.Parent = Parent{Site: s.parent, Addrs: []string{addr}}
 	}

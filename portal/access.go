@@ -88,6 +88,10 @@ var accesses = []Access{
 	{ID: "second-factor-off", Method: http.MethodPost, Path: "/api/v1/session/second-factor/off", Tag: "session", Summary: "Take one's own second factor off, by password and a code of it", Portals: both, Roles: anyone, told: true},
 	{ID: "sessions", Method: http.MethodGet, Path: "/api/v1/sessions", Tag: "session", Summary: "One's own sessions; of anybody, to the security administrator", Portals: both, Roles: anyone},
 	{ID: "session-revoke", Method: http.MethodDelete, Path: "/api/v1/sessions/{id}", Tag: "session", Summary: "End a session of one's own; anybody's, to the security administrator", Portals: both, Roles: anyone},
+	{ID: "keys", Method: http.MethodGet, Path: "/api/v1/session/keys", Tag: "session", Summary: "One's own keys for machines; anybody's, to the security administrator", Portals: both, Roles: anyone},
+	{ID: "key-routes", Method: http.MethodGet, Path: "/api/v1/session/keys/routes", Tag: "session", Summary: "The routes one can give to a key", Portals: both, Roles: everybody},
+	{ID: "key-create", Method: http.MethodPost, Path: "/api/v1/session/keys", Tag: "session", Summary: "Make a key for a machine; its secret is shown once", Portals: both, Roles: everybody, told: true},
+	{ID: "key-revoke", Method: http.MethodDelete, Path: "/api/v1/session/keys/{id}", Tag: "session", Summary: "End a key of one's own; anybody's, to the security administrator", Portals: both, Roles: anyone, told: true},
 
 	{ID: "overview", Method: http.MethodGet, Path: "/api/v1/overview", Tag: "overview", Summary: "The situation of a region", Portals: onlyR, Roles: overseers, Filters: true},
 	{ID: "enterprises", Method: http.MethodGet, Path: "/api/v1/enterprises", Tag: "enterprises", Summary: "Enterprises, gravest first", Portals: onlyR, Roles: overseers, Filters: true},
@@ -163,6 +167,7 @@ var accesses = []Access{
 	{ID: "records-preview", Method: http.MethodPost, Path: "/api/v1/records/preview", Tag: "records", Summary: "What writing base data would lead to: fields, refusals, alarms, hazards and risk; nothing is written", Portals: both, Roles: append([]string{plantManager}, overseers...), Filters: true},
 	{ID: "record-versions", Method: http.MethodGet, Path: "/api/v1/records/{type}/{key}/versions", Tag: "records", Summary: "A record's history from the ledger: who changed it, when, and what; newest first", Portals: both, Roles: everybody, scope: versionScope, personal: true},
 	{ID: "record-forms", Method: http.MethodGet, Path: "/api/v1/record-forms", Tag: "records", Summary: "What one may configure", Portals: both, Roles: everybody},
+	{ID: "reveal", Method: http.MethodPost, Path: "/api/v1/records/{type}/{key}/reveal", Tag: "records", Summary: "The personal data of a record in clear, for a reason that the audit keeps", Portals: onlyR, Roles: regulators, scope: revealScope, told: true},
 	{ID: "credential", Method: http.MethodPost, Path: "/api/v1/gateways/{code}/credential", Tag: "administration", Summary: "Give a gateway a new secret, shown once", Portals: onlyR, Roles: admin, scope: recordScope("Gateway", "code"), told: true},
 	{ID: "orgs", Method: http.MethodGet, Path: "/api/v1/orgs", Tag: "administration", Summary: "The tree of authorities, those in sight", Portals: onlyR, Roles: slices.Concat(overseers, security), Filters: true},
 	{ID: "org-write", Method: http.MethodPost, Path: "/api/v1/orgs", Tag: "administration", Summary: "Add or change an authority", Portals: onlyR, Roles: admin},
@@ -211,6 +216,7 @@ type viewer struct {
 	user    *schema.User
 	userAt  uint64 // entry of the ledger that says who the user is
 	session *schema.Session
+	key     *schema.ApiKey // a machine's, instead of a session
 	portal  Portal
 	token   string
 	address string

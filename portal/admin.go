@@ -118,7 +118,7 @@ type userInput struct {
 // UserView is a person, without the password.
 type UserView struct {
 	Login      string `json:"login"`
-	Name       string `json:"name"`
+	Name       string `json:"name" personal:"yes"`
 	Role       string `json:"role" table:"role"`
 	Region     string `json:"region,omitempty"`
 	Enterprise string `json:"enterprise,omitempty"`
@@ -227,7 +227,8 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 	return userView(u), s.replaceUser(ctx, v, u, at, "user changed", "")
 }
 
-// replaceUser writes a user made of the entry at a place of the ledger, and ends the sessions but one.
+// replaceUser writes a user made of the entry at a place of the ledger, and ends the sessions but one; the keys too when the person is
+// disabled.
 func (s *Server) replaceUser(ctx context.Context, v *viewer, u *schema.User, at uint64, action, keep string) error {
 	page, err := s.opt.Backend.Store().List(ctx, store.Query{Type: "Session", Index: "login", Prefix: []string{u.GetLogin()}, Limit: maxPage})
 	if err != nil {
@@ -238,6 +239,13 @@ func (s *Server) replaceUser(ctx context.Context, v *viewer, u *schema.User, at 
 		if r.Key != keep {
 			changes = append(changes, &schema.Change{Type: "Session", Key: r.Key, Deleted: true})
 		}
+	}
+	if u.GetDisabled() {
+		ended, err := s.endKeys(ctx, u.GetLogin())
+		if err != nil {
+			return err
+		}
+		changes = append(changes, ended...)
 	}
 	_, err = s.put(ctx, v.user, changes...)
 	return err

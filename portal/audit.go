@@ -58,6 +58,9 @@ func (s *Server) witness(ctx context.Context, v *viewer, a Access, path string, 
 	if !done {
 		result = "refused " + strconv.Itoa(status)
 	}
+	if v.key != nil {
+		result += " key " + v.key.GetId()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditWithin)
 	defer cancel()
 	s.audit(ctx, v.user.GetLogin(), a.ID, clip(strings.TrimPrefix(path, "/api/v1"), maxSubject), result, v.address)
@@ -121,13 +124,15 @@ func plain(cell string) string {
 }
 
 // exportAudit gives what a search finds, oldest first, as CSV with a mark that lets a spreadsheet know it is UTF-8.
-func (s *Server) exportAudit(ctx context.Context, _ *viewer, in *auditInput) (*fileOutput, error) {
+func (s *Server) exportAudit(ctx context.Context, v *viewer, in *auditInput) (*fileOutput, error) {
 	var b bytes.Buffer
 	b.WriteString("\ufeff")
 	w := csv.NewWriter(&b)
+	veil := &mask{s: s, v: v}
 	rows := [][]string{{"time", "actor", "action", "subject", "result", "address", "before", "after", "reason", "id"}}
 	err := s.opt.Backend.Store().Each(ctx, in.query(), func(r store.Row) (bool, error) {
-		if e := r.Record.(*schema.AuditEntry); in.keep(r) {
+		if in.keep(r) {
+			e := veil.record(r.Record).(*schema.AuditEntry)
 			row := []string{time.UnixMilli(e.GetTime()).UTC().Format(time.RFC3339), e.GetActor(), e.GetAction(), e.GetSubject(), e.GetResult(), e.GetAddress(), e.GetBefore(), e.GetAfter(), e.GetReason(), e.GetId()}
 			for i := range row {
 				row[i] = plain(row[i])

@@ -73,7 +73,7 @@ func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningReco
 	rec := &schema.CleaningRecord{
 		Id: b.ID, Enterprise: v.owned(), Plan: b.Plan, Item: b.Item, Person: b.Person, Time: b.Time, Photos: b.Photos, Lng: b.Lng, Lat: b.Lat, Note: b.Note,
 	}
-	if row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", b.ID); err == nil && ok && proto.Equal(row.Record, rec) {
+	if row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", b.ID); err == nil && ok && proto.Equal(s.inClear(row.Record), rec) {
 		return rec, nil
 	}
 	plan, err := s.record(v, "CleaningPlan", b.Plan)

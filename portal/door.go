@@ -41,7 +41,7 @@ func (s *Server) open(p Portal) (*door, error) {
 	d.app.Server().HeaderReceived = limitBody
 	d.app.Server().KeepHijackedConns = true // an event stream closes its own
 	d.app.Use(recoverer.New(), d.measure, d.secure, d.deadline, compress.New(compress.Config{Level: compress.LevelBestSpeed, Next: uncompressed}))
-	d.api = humafiber.New(d.app, apiConfig(p))
+	d.api = humafiber.New(d.app, s.apiConfig(p))
 	d.routes()
 	delete(d.api.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's; ours is Problem
 	describe(d.api.OpenAPI())
@@ -69,7 +69,7 @@ func limitBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{MaxRequestBodySize: maxBody}
 }
 
-func apiConfig(p Portal) huma.Config {
+func (s *Server) apiConfig(p Portal) huma.Config {
 	asJSON := huma.DefaultJSONFormat
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -77,17 +77,19 @@ func apiConfig(p Portal) huma.Config {
 			Info: &huma.Info{
 				Title: "dusthub, " + string(p) + " portal", Version: schema.Version,
 				Description: "Records have the fields of the data dictionary; fields that are zero are left out; times are milliseconds since 1970. " +
-					"Mutations need the header X-CSRF-Token with the value the session gives.",
+					"Mutations need the header X-CSRF-Token with the value the session gives; a machine that comes with a key needs none.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}, Contact: &huma.Contact{Name: "dusthub"},
 			},
 			Tags: tagsOf(p), Servers: []*huma.Server{{URL: "/"}},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", nameOfType),
-				SecuritySchemes: map[string]*huma.SecurityScheme{"session": {Type: "apiKey", In: "cookie", Name: cookiePrefix}},
+				Schemas: huma.NewMapRegistry("#/components/schemas/", nameOfType),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"session": {Type: "apiKey", In: "cookie", Name: cookiePrefix}, "key": {Type: "http", Scheme: "bearer", Description: "A key of the account page, which opens the routes it names"},
+				},
 			},
 		},
 		OpenAPIPath: "/openapi", Formats: map[string]huma.Format{"application/json": asJSON, "json": asJSON}, DefaultFormat: "application/json",
-		Transformers: []huma.Transformer{asProblem},
+		Transformers: []huma.Transformer{asProblem, s.veiled},
 	}
 }
 
@@ -169,21 +171,25 @@ func (d *door) admit(ctx huma.Context, a Access) (*viewer, error) {
 	if a.Roles == nil {
 		return v, nil
 	}
-	if err := d.s.identify(v, c.Cookies(d.cookieName())); err != nil {
+	if key := bearer(c.Get(fiber.HeaderAuthorization)); key != "" {
+		if err := d.s.unlock(ctx.Context(), v, a, key); err != nil {
+			return v, err
+		}
+	} else if err := d.s.identify(v, c.Cookies(d.cookieName())); err != nil {
 		return nil, err
 	}
-	if changes && !sameSecret(c.Get(csrfHeader), csrfOf(v.token)) {
+	if changes && v.key == nil && !sameSecret(c.Get(csrfHeader), csrfOf(v.token)) {
 		return v, problem(http.StatusForbidden, codeCSRF, "the header %s is missing or not this session's", csrfHeader)
 	}
 	if !slices.Contains(a.Roles, v.user.GetRole()) {
 		return v, problem(http.StatusForbidden, codeForbidden, "this is not open to the role %s", v.user.GetRole())
 	}
-	if !a.account {
-		if err := d.s.due(v.user); err != nil {
+	if v.key == nil {
+		if err := d.s.due(v.user); err != nil && !a.account {
 			return v, err
 		}
+		d.s.touch(ctx.Context(), v)
 	}
-	d.s.touch(ctx.Context(), v)
 	if a.scope != nil {
 		return v, a.scope(d.s, v, ctx.Param)
 	}
@@ -247,6 +253,9 @@ func handleRaw[I, O any](d *door, id string, h func(ctx context.Context, v *view
 	op.Description = "Roles: anybody, without a session."
 	if a.Roles != nil {
 		op.Security = []map[string][]string{{"session": {}}}
+		if a.forMachines() {
+			op.Security = append(op.Security, map[string][]string{"key": {}})
+		}
 		op.Description = "Roles: " + strings.Join(slices.DeleteFunc(slices.Clone(a.Roles), func(r string) bool { return !slices.Contains(rolesOf[d.portal], r) }), ", ") + "."
 	}
 	huma.Register(d.api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -283,6 +292,8 @@ func (d *door) routes() {
 	d.baseRoutes()
 	d.adminRoutes()
 	d.auditRoutes()
+	d.privacyRoutes()
+	d.keyRoutes()
 	d.schemaRoutes()
 	d.modelRoutes()
 	d.serviceRoutes()

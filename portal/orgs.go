@@ -175,5 +175,5 @@ func (s *Server) users(ctx context.Context, _ *viewer, in *usersInput) (*Page[*U
 	if err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}
-	return pageOf(page.Rows, page.Next, func(r store.Row) *UserView { return userView(r.Record.(*schema.User)) }), nil
+	return pageOf(page.Rows, page.Next, func(r store.Row) *UserView { return userView(s.openUser(r.Record.(*schema.User))) }), nil
 }

@@ -21,6 +21,7 @@ import (
 	"dusthub/node/engine/risk"
 	"dusthub/node/live"
 	"dusthub/node/model"
+	"dusthub/node/personal"
 	"dusthub/node/quality"
 	"dusthub/node/replay"
 	"dusthub/node/statistics"
@@ -65,6 +66,8 @@ type Options struct {
 	Site    Site
 	Backend Backend
 	Keys    keys.Provider
+	// Personal seals and opens personal data that travels; nil is one that knows the site's own key only.
+	Personal *personal.Ring
 	// Federation is the state of the links to parent and children: anything whose JSON has the form of Links.
 	Federation func(context.Context) any
 	// Replicas lists the site's replicas; nil shows none.
@@ -109,6 +112,9 @@ func (o *Options) fill() error {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Personal == nil {
+		o.Personal = personal.New(o.Backend, o.Keys, nil, o.Logger)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -155,6 +161,8 @@ type Server struct {
 	doors     map[Portal]*door
 
 	ownQuality bool // Options.Quality is the portal's own
+
+	revealed, keysUsed, keysFailed *allowance // records shown in clear by person, calls by key, wrong keys by address
 }
 
 // Limits of one listener.
@@ -182,6 +190,7 @@ func New(opt Options) (*Server, error) {
 		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: &paced{last: map[string]time.Time{}}, hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1), scan: maxScan,
 		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), counted: newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept), doors: map[Portal]*door{},
 	}
+	s.revealed, s.keysUsed, s.keysFailed = newAllowance(revealsMost, revealsWithin), newAllowance(keyCalls, keyWindow), newAllowance(keyFailures, keyWindow)
 	s.fanout = newFanout(s)
 	if s.ownQuality = opt.Quality == nil; s.ownQuality {
 		s.opt.Quality = quality.NewKeeper(opt.Backend.Store(), opt.Backend.Hub(), opt.Now)

@@ -29,6 +29,7 @@ import (
 
 // idProbes says what a parameter of a path is filled in with, by the path up to it.
 var idProbes = map[string]string{
+	"/api/v1/session/keys/{id}":        probeKey,
 	"/api/v1/sessions/{id}":            probeSession,
 	"/api/v1/enterprises/{code}":       plantA,
 	"/api/v1/series/{metric}":          probeMetric,
@@ -59,6 +60,7 @@ const (
 	probeMetric  = plantA + "C001T0101"
 	probeChannel = "N-worker-a"
 	probeOrg     = "probe-org"
+	probeKey     = "00000000000000aa"
 )
 
 var (
@@ -72,6 +74,7 @@ var queryProbes = map[string]string{
 	"replay":   "?enterprise=" + plantA + "&from=1789999990000&to=1789999999000",
 	"events":   "?enterprise=" + plantA,
 	"sessions": "?login=worker-a",
+	"keys":     "?login=worker-a",
 }
 
 // bodyProbes are the parts of a body that its description does not tell. What is not here is made from the description:
@@ -131,15 +134,18 @@ var bodyProbes = map[string]func(login string) any{
 	"model-back-test": func(string) any {
 		return object{"document": "risk: 1", "from": probeTime - 10_000, "to": probeTime - 1_000}
 	},
-	"limits-write":        func(string) any { return object{"limits": object{"h": 59}, "reason": "收紧"} },
-	"credential":          func(string) any { return object{"kind": "token"} },
-	"attachment-upload":   func(login string) any { return pictureOf(login) },
-	"change-password":     func(string) any { return object{"old": "not it", "new": rightPassword} },
+	"limits-write":      func(string) any { return object{"limits": object{"h": 59}, "reason": "收紧"} },
+	"credential":        func(string) any { return object{"kind": "token"} },
+	"attachment-upload": func(login string) any { return pictureOf(login) },
+	"change-password":   func(string) any { return object{"old": "not it", "new": rightPassword} },
+	"key-create": func(string) any {
+		return object{"name": "接口", "routes": []string{"alarms"}, "days": 1, "password": "not it"}
+	},
 	"second-factor-offer": func(string) any { return object{"password": "not it"} },
 }
 
 // fieldProbes are values of fields by their name.
-var fieldProbes = map[string]any{"enterprise": plantA, "metric": probeMetric, "collector": plantA + "C001", "text": "文", "reason": "因", "title": "题", "name": "名", "code": "1"}
+var fieldProbes = map[string]any{"enterprise": plantA, "metric": probeMetric, "collector": plantA + "C001", "text": "文", "reason": "因公核实", "title": "题", "name": "名", "code": "1"}
 
 const probeTime = int64(1_790_000_000_000) // the clock of newSite
 
@@ -344,6 +350,7 @@ func (s *site) restore() {
 	ministry := &schema.User{Login: "ministry", Name: "部", Role: ministryRegulator, Password: probeHash()}
 	s.put(ministry,
 		&schema.Session{Id: probeSession, Login: "worker-a", Portal: string(Enterprise), Created: now, Expires: now + sessionFor.Milliseconds()},
+		&schema.ApiKey{Id: probeKey, Login: "worker-a", Name: "接口", SecretSm3: keyDigest("probe"), Routes: []string{"alarms"}, Portal: string(Enterprise), Created: now, Expires: now + dayMs},
 		&schema.Channel{Id: probeChannel, Login: "worker-a", Kind: "portal", Name: "通知", AddressSealed: []byte("sealed:worker-a"), Created: now},
 		&schema.Delivery{Id: "D-probe", Subject: "Alarm/AL-" + plantA, Title: "报警", Channel: probeChannel, Login: "worker-a", Kind: "portal", Priority: "high", Enterprise: plantA, At: now, Stage: "sent", Sent: now, Template: "alarm_raised"},
 		&schema.Quarantine{Id: "Q-probe", Time: now, Source: plantA + "G01", Violations: []*schema.Violation{{Record: "Reading", Rule: "late"}}, Count: 1},

@@ -18,14 +18,13 @@ const appliedWithin = 5 * time.Second
 
 // propose has a command applied and waits until it is visible here. A refusal comes back as a problem.
 func (s *Server) propose(ctx context.Context, cmd *schema.Command) (*schema.Result, error) {
-	res, err := s.opt.Backend.Propose(ctx, cmd)
+	err := s.seal(ctx, cmd.GetPut()) // the first time, this writes the site's key
+	var res *schema.Result
+	if err == nil {
+		res, err = s.opt.Backend.Propose(ctx, cmd)
+	}
 	if err != nil {
-		leader, _ := s.opt.Backend.Leader()
-		s.log.Warn("command was not taken", "actor", cmd.GetActor(), "leader", leader, "err", err)
-		if leader == "" {
-			return nil, unavailable("the site has no leader at the moment")
-		}
-		return nil, unavailable("the site could not take the change at the moment")
+		return nil, s.notTaken(cmd.GetActor(), err)
 	}
 	if err := refusal(res.GetViolations()); err != nil {
 		return nil, err
@@ -40,6 +39,16 @@ func (s *Server) propose(ctx context.Context, cmd *schema.Command) (*schema.Resu
 		s.log.Warn("this replica is late", "index", res.GetIndex(), "err", err)
 	}
 	return res, nil
+}
+
+// notTaken says that a command's outcome is not known, in most cases because there is no leader.
+func (s *Server) notTaken(actor string, err error) error {
+	leader, _ := s.opt.Backend.Leader()
+	s.log.Warn("command was not taken", "actor", actor, "leader", leader, "err", err)
+	if leader == "" {
+		return unavailable("the site has no leader at the moment")
+	}
+	return unavailable("the site could not take the change at the moment")
 }
 
 // put writes records in one command, in the name and with the role of a person; of nobody: the site itself.
@@ -58,7 +67,14 @@ func (s *Server) putFor(ctx context.Context, by *schema.User, reason string, cha
 
 // change is a record to be written. Records made here encode; one that did not would be refused as empty.
 func (s *Server) change(r schema.Record) *schema.Change {
-	b, err := schema.Marshal(r)
+	var b []byte
+	var err error
+	if u, ok := r.(*schema.User); ok {
+		r, err = s.sealedUser(u)
+	}
+	if err == nil {
+		b, err = schema.Marshal(r)
+	}
 	if err != nil {
 		s.log.Error("encode record", "type", schema.TypeOf(r), "err", err)
 	}
@@ -82,7 +98,11 @@ func (s *Server) changeOver(r schema.Record, at uint64) *schema.Change {
 
 // act takes one step of a life cycle and returns the row after it. Only the owner of a record can move it.
 func (s *Server) act(ctx context.Context, v *viewer, row store.Row, act *schema.Act) (store.Row, error) {
-	act.Type, act.Key, act.ActorName, act.Role = row.Type, row.Key, v.user.GetName(), v.user.GetRole()
+	name, err := s.sealText(ctx, enterpriseOf(row.Record), v.user.GetName())
+	if err != nil {
+		return row, s.notTaken(v.user.GetLogin(), err)
+	}
+	act.Type, act.Key, act.ActorName, act.Role = row.Type, row.Key, name, v.user.GetRole()
 	if !allows(row.Type, act.GetAction(), act.GetRole()) {
 		if steps[row.Type][act.GetAction()] == nil {
 			return row, invalid("body.action", "an action of a "+row.Type, act.GetAction())

@@ -130,6 +130,11 @@ func (s *Server) recordChange(ctx context.Context, v *viewer, c RecordChange, i 
 	if err := s.mayWrite(v, c.Type, d.rec, d.row.Record, fresh); err != nil {
 		return nil, nil, err
 	}
+	if d.rec != nil && c.Restore == 0 { // what is brought back is as it was kept
+		if bad := s.unmasked(v, d.rec, d.row.Record); bad != nil {
+			return nil, bad, nil
+		}
+	}
 	return d, nil, s.finish(v, d, c)
 }
 

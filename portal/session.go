@@ -97,7 +97,7 @@ func (s *Server) userAt(login string) (*schema.User, uint64, bool, error) {
 		return nil, 0, false, fmt.Errorf("read user: %w", err)
 	}
 	user, _ := row.Record.(*schema.User)
-	return user, row.Seq, ok, nil
+	return s.openUser(user), row.Seq, ok, nil
 }
 
 // SessionUser is the person logged in.
@@ -259,6 +259,9 @@ func (d *door) begin(ctx context.Context, v *viewer, user *schema.User) (*sessio
 	changes, err := s.staleSessions(ctx, user.GetLogin())
 	if err != nil {
 		return nil, err
+	}
+	if user, at, ok, err := s.userAt(user.GetLogin()); err == nil && ok && user.GetPersonalSealed() == "" {
+		changes = append(changes, s.changeOver(user, at)) // kept in clear by an earlier version
 	}
 	entry := s.auditEntry(user.GetLogin(), "login", string(d.portal), "ok", v.address)
 	if _, err := s.put(ctx, user, append(changes, s.change(session), s.change(entry))...); err != nil {

@@ -161,6 +161,7 @@ type site struct {
 	backend *backend
 	server  *Server
 	tokens  map[string]string
+	dir     string // of the store
 	mu      sync.Mutex
 	clock   time.Time
 }
@@ -183,7 +184,8 @@ var people = []*schema.User{
 func newSite(t testing.TB, change ...func(*Options)) *site {
 	t.Helper()
 	s := &site{t: t, tokens: map[string]string{}, clock: time.UnixMilli(1_790_000_000_000)}
-	st, err := store.Open(store.Options{Dir: filepath.Join(t.TempDir(), "store"), Site: siteID})
+	s.dir = filepath.Join(t.TempDir(), "store")
+	st, err := store.Open(store.Options{Dir: s.dir, Site: siteID})
 	if err != nil {
 		t.Fatal(err)
 	}

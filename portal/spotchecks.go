@@ -162,7 +162,7 @@ func (s *Server) answerSpotCheck(ctx context.Context, v *viewer, in *answerInput
 		return nil, err
 	}
 	reply := &schema.SpotCheckAnswer{
-		Id: s.freshID("A"), SpotCheck: in.ID, Enterprise: check.GetEnterprise(), Text: in.Body.Text, Actor: v.user.GetName(), Time: s.nowMs(), Attachments: in.Body.Attachments,
+		Id: s.freshID("A"), SpotCheck: in.ID, Enterprise: check.GetEnterprise(), Text: in.Body.Text, Actor: v.user.GetLogin(), ActorName: v.user.GetName(), Time: s.nowMs(), Attachments: in.Body.Attachments,
 	}
 	if _, err = s.put(ctx, v.user, s.created(reply)); err != nil {
 		return nil, err

@@ -28,6 +28,22 @@ const (
 type workbookInput struct {
 	Type   string `path:"type" maxLength:"32"`
 	Region string `query:"region" doc:"of an export of enterprises: GB/T 2260"`
+	Clear  string `query:"clear" enum:"true,false" doc:"of an export, for regulators: personal data in clear; a reason is needed, which the audit keeps"`
+	Reason string `query:"reason" maxLength:"200"`
+}
+
+// clearly says whether an export is to hold personal data in clear, once the audit has the reason.
+func (s *Server) clearly(ctx context.Context, v *viewer, in *workbookInput) (bool, error) {
+	if in.Clear != "true" {
+		return false, nil
+	}
+	if !slices.Contains(regulators, v.user.GetRole()) || v.key != nil {
+		return false, problem(http.StatusForbidden, codeForbidden, "an export in clear is a regulator's to ask for, and no machine's; without clear=true it is masked as the pages are")
+	}
+	if err := goodReason("query.reason", in.Reason); err != nil {
+		return false, err
+	}
+	return true, s.attest(ctx, v, "record-export clear", in.Type+" "+in.Region, in.Reason)
 }
 
 // hasWorkbook refuses types that no person fills in.
@@ -45,14 +61,19 @@ func (s *Server) template(_ context.Context, _ *viewer, in *workbookInput) (*hum
 	return s.workbook(in.Type+"-template", func(b *bytes.Buffer) error { return sheet.Template(b, in.Type) })
 }
 
-// export writes all records of a type in sight into a workbook that import takes (F2.1).
+// export writes all records of a type in sight into a workbook that import takes (F2.1). Its personal data is masked as on the pages;
+// import leaves what is masked as it is.
 func (s *Server) export(ctx context.Context, v *viewer, in *workbookInput) (*huma.StreamResponse, error) {
 	if err := hasWorkbook(in.Type); err != nil {
 		return nil, err
 	}
+	clear, err := s.clearly(ctx, v, in)
+	if err != nil {
+		return nil, err
+	}
 	prefix := regionPrefix(in.Region)
 	var records []schema.Record
-	err := s.opt.Backend.Store().Each(ctx, store.Query{Type: in.Type}, func(r store.Row) (bool, error) {
+	err = s.opt.Backend.Store().Each(ctx, store.Query{Type: in.Type}, func(r store.Row) (bool, error) {
 		e, enterprise := r.Record.(*schema.Enterprise)
 		if s.inArea(v, r.Record) && (!enterprise || strings.HasPrefix(e.GetRegion(), prefix)) {
 			records = append(records, r.Record)
@@ -65,7 +86,7 @@ func (s *Server) export(ctx context.Context, v *viewer, in *workbookInput) (*hum
 	if len(records) > mostExported {
 		return nil, problem(http.StatusUnprocessableEntity, codeRefused, "more than %d records: export region by region", mostExported)
 	}
-	return s.workbook(in.Type, func(b *bytes.Buffer) error { return sheet.Write(b, in.Type, records) })
+	return s.workbook(in.Type, func(b *bytes.Buffer) error { return sheet.Write(b, in.Type, s.shown(v, clear, records)) })
 }
 
 // workbook answers with a file.
@@ -191,6 +212,10 @@ func (s *Server) importRow(ctx context.Context, v *viewer, i *importing, r sheet
 	rec := r.Record
 	if existed && s.inArea(v, old.Record) {
 		rec = completed(old.Record, r.Record)
+		if bad := s.unmasked(v, rec, old.Record); bad != nil {
+			i.wrong(r.Row, bad.GetField(), bad.GetGot(), bad.GetRule()+": "+bad.GetWanted())
+			return nil, nil //nolint:nilnil // told as a problem
+		}
 	}
 	good := true
 	for _, x := range s.tables().ValidateAt(rec, s.nowMs()) {

@@ -3861,9 +3861,10 @@ type SpotCheckAnswer struct {
 	SpotCheck     string                 `protobuf:"bytes,2,opt,name=spot_check,json=spotCheck,proto3" json:"spot_check,omitempty"`
 	Enterprise    string                 `protobuf:"bytes,3,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
 	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
-	Actor         string                 `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor         string                 `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"` // login
 	Time          int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
 	Attachments   []string               `protobuf:"bytes,7,rep,name=attachments,proto3" json:"attachments,omitempty"`
+	ActorName     string                 `protobuf:"bytes,8,opt,name=actor_name,json=actorName,proto3" json:"actor_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3945,6 +3946,13 @@ func (x *SpotCheckAnswer) GetAttachments() []string {
 		return x.Attachments
 	}
 	return nil
+}
+
+func (x *SpotCheckAnswer) GetActorName() string {
+	if x != nil {
+		return x.ActorName
+	}
+	return ""
 }
 
 // Attachment is a file: its content is kept by digest in the file store, this record names it.
@@ -4385,6 +4393,9 @@ type ApiKey struct {
 	Routes        []string               `protobuf:"bytes,5,rep,name=routes,proto3" json:"routes,omitempty"`
 	Created       int64                  `protobuf:"varint,6,opt,name=created,proto3" json:"created,omitempty"`
 	Expires       int64                  `protobuf:"varint,7,opt,name=expires,proto3" json:"expires,omitempty"`
+	Used          int64                  `protobuf:"varint,8,opt,name=used,proto3" json:"used,omitempty"` // written down every 5 min
+	UsedFrom      string                 `protobuf:"bytes,9,opt,name=used_from,json=usedFrom,proto3" json:"used_from,omitempty"`
+	Portal        string                 `protobuf:"bytes,10,opt,name=portal,proto3" json:"portal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4468,6 +4479,106 @@ func (x *ApiKey) GetExpires() int64 {
 	return 0
 }
 
+func (x *ApiKey) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *ApiKey) GetUsedFrom() string {
+	if x != nil {
+		return x.UsedFrom
+	}
+	return ""
+}
+
+func (x *ApiKey) GetPortal() string {
+	if x != nil {
+		return x.Portal
+	}
+	return ""
+}
+
+// DataKey is a key that personal data of a site's plants is sealed with, itself sealed for one reader: the site, or a site
+// above it. It travels up, so that who may read the records can; nobody else opens it.
+type DataKey struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // site/number/reader
+	Site   string                 `protobuf:"bytes,2,opt,name=site,proto3" json:"site,omitempty"`
+	Number string                 `protobuf:"bytes,3,opt,name=number,proto3" json:"number,omitempty"`
+	Reader string                 `protobuf:"bytes,4,opt,name=reader,proto3" json:"reader,omitempty"`
+	// For the site itself an envelope of its key provider; for a site above, SM2 under its encryption certificate.
+	Sealed        []byte `protobuf:"bytes,5,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataKey) Reset() {
+	*x = DataKey{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataKey) ProtoMessage() {}
+
+func (x *DataKey) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataKey.ProtoReflect.Descriptor instead.
+func (*DataKey) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *DataKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DataKey) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
+func (x *DataKey) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *DataKey) GetReader() string {
+	if x != nil {
+		return x.Reader
+	}
+	return ""
+}
+
+func (x *DataKey) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
 // Session is a login that has not ended. Only the digest of its token is kept.
 type Session struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4485,7 +4596,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	mi := &file_dusthub_v1_records_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4497,7 +4608,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[38]
+	mi := &file_dusthub_v1_records_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4510,7 +4621,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{38}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Session) GetId() string {
@@ -4589,7 +4700,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[39]
+	mi := &file_dusthub_v1_records_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4601,7 +4712,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[39]
+	mi := &file_dusthub_v1_records_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4614,7 +4725,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{39}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AuditEntry) GetId() string {
@@ -4705,7 +4816,7 @@ type RiskModel struct {
 
 func (x *RiskModel) Reset() {
 	*x = RiskModel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[40]
+	mi := &file_dusthub_v1_records_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4717,7 +4828,7 @@ func (x *RiskModel) String() string {
 func (*RiskModel) ProtoMessage() {}
 
 func (x *RiskModel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[40]
+	mi := &file_dusthub_v1_records_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4730,7 +4841,7 @@ func (x *RiskModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RiskModel.ProtoReflect.Descriptor instead.
 func (*RiskModel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{40}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RiskModel) GetVersion() string {
@@ -4807,7 +4918,7 @@ type ModelUse struct {
 
 func (x *ModelUse) Reset() {
 	*x = ModelUse{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[41]
+	mi := &file_dusthub_v1_records_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4819,7 +4930,7 @@ func (x *ModelUse) String() string {
 func (*ModelUse) ProtoMessage() {}
 
 func (x *ModelUse) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[41]
+	mi := &file_dusthub_v1_records_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4832,7 +4943,7 @@ func (x *ModelUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelUse.ProtoReflect.Descriptor instead.
 func (*ModelUse) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{41}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ModelUse) GetId() string {
@@ -4919,7 +5030,7 @@ type Channel struct {
 
 func (x *Channel) Reset() {
 	*x = Channel{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[42]
+	mi := &file_dusthub_v1_records_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4931,7 +5042,7 @@ func (x *Channel) String() string {
 func (*Channel) ProtoMessage() {}
 
 func (x *Channel) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[42]
+	mi := &file_dusthub_v1_records_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4944,7 +5055,7 @@ func (x *Channel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Channel.ProtoReflect.Descriptor instead.
 func (*Channel) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{42}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Channel) GetId() string {
@@ -5043,7 +5154,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[43]
+	mi := &file_dusthub_v1_records_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5055,7 +5166,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[43]
+	mi := &file_dusthub_v1_records_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5068,7 +5179,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{43}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Delivery) GetId() string {
@@ -5202,7 +5313,7 @@ type CodeTable struct {
 
 func (x *CodeTable) Reset() {
 	*x = CodeTable{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[44]
+	mi := &file_dusthub_v1_records_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5214,7 +5325,7 @@ func (x *CodeTable) String() string {
 func (*CodeTable) ProtoMessage() {}
 
 func (x *CodeTable) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[44]
+	mi := &file_dusthub_v1_records_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5227,7 +5338,7 @@ func (x *CodeTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeTable.ProtoReflect.Descriptor instead.
 func (*CodeTable) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{44}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CodeTable) GetName() string {
@@ -5265,7 +5376,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[45]
+	mi := &file_dusthub_v1_records_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5277,7 +5388,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[45]
+	mi := &file_dusthub_v1_records_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5290,7 +5401,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{45}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Code) GetCode() string {
@@ -5337,7 +5448,7 @@ type Quarantine struct {
 	Door          string                 `protobuf:"bytes,3,opt,name=door,proto3" json:"door,omitempty"`
 	Time          int64                  `protobuf:"varint,4,opt,name=time,proto3" json:"time,omitempty"`
 	Violations    []*Violation           `protobuf:"bytes,5,rep,name=violations,proto3" json:"violations,omitempty"`
-	Content       []byte                 `protobuf:"bytes,6,opt,name=content,proto3" json:"content,omitempty"`
+	Content       []byte                 `protobuf:"bytes,6,opt,name=content,proto3" json:"content,omitempty"` // may hold a record of a person
 	Count         uint32                 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5345,7 +5456,7 @@ type Quarantine struct {
 
 func (x *Quarantine) Reset() {
 	*x = Quarantine{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[46]
+	mi := &file_dusthub_v1_records_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5357,7 +5468,7 @@ func (x *Quarantine) String() string {
 func (*Quarantine) ProtoMessage() {}
 
 func (x *Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[46]
+	mi := &file_dusthub_v1_records_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5370,7 +5481,7 @@ func (x *Quarantine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
 func (*Quarantine) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{46}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Quarantine) GetId() string {
@@ -5437,7 +5548,7 @@ type Violation struct {
 
 func (x *Violation) Reset() {
 	*x = Violation{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[47]
+	mi := &file_dusthub_v1_records_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5449,7 +5560,7 @@ func (x *Violation) String() string {
 func (*Violation) ProtoMessage() {}
 
 func (x *Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[47]
+	mi := &file_dusthub_v1_records_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5462,7 +5573,7 @@ func (x *Violation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Violation.ProtoReflect.Descriptor instead.
 func (*Violation) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{47}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Violation) GetRecord() string {
@@ -6340,7 +6451,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x05drawn\x18\x06 \x01(\x05B\x1b\xd2\xf3\x18\x17\n" +
 	"\x0f抽取企业数\x12\x04gt=0R\x05drawn\x12.\n" +
 	"\x05place\x18\a \x01(\x05B\x18\xd2\xf3\x18\x14\n" +
-	"\f抽取次序\x12\x04gt=0R\x05place\"\xd3\x03\n" +
+	"\f抽取次序\x12\x04gt=0R\x05place\"\x82\x04\n" +
 	"\x0fSpotCheckAnswer\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06编号\x12\x0frequired,max=64R\x02id\x125\n" +
@@ -6359,7 +6470,11 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x04time\x18\x06 \x01(\x03B \xd2\xf3\x18\x1c\n" +
 	"\f反馈时间\x12\brequired\x1a\x02msR\x04time\x125\n" +
 	"\vattachments\x18\a \x03(\tB\x13\xd2\xf3\x18\x0f\n" +
-	"\x06附件\x12\x05max=9R\vattachments:=\xca\xf3\x189\n" +
+	"\x06附件\x12\x05max=9R\vattachments\x12-\n" +
+	"\n" +
+	"actor_name\x18\b \x01(\tB\x0e\xd2\xf3\x18\n" +
+	"\n" +
+	"\x06姓名(\x01R\tactorName:=\xca\xf3\x189\n" +
 	"\f抽查反馈\x10\x06\x18\x01\"\x02id*\n" +
 	"spot_check*\x0fenterprise,time2\x04F2.4\"\xcc\x03\n" +
 	"\n" +
@@ -6452,7 +6567,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f行政区划\x12\x10omitempty,regionR\x06region\x122\n" +
 	"\x06parent\x18\x04 \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
 	"\f上级机构\x12\x06max=32R\x06parent:0\xca\xf3\x18,\n" +
-	"\f监管机构\x10\a\"\x04code*\x06parent*\x06region2\x04A1.3\"\xc2\x03\n" +
+	"\f监管机构\x10\a\"\x04code*\x06parent*\x06region2\x04A1.3\"\xfe\x04\n" +
 	"\x06ApiKey\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06编号\x12\x0frequired,max=32R\x02id\x12/\n" +
@@ -6468,8 +6583,27 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\acreated\x18\x06 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f创建时间\x1a\x02msR\acreated\x12:\n" +
 	"\aexpires\x18\a \x01(\x03B \xd2\xf3\x18\x1c\n" +
-	"\f失效时间\x12\brequired\x1a\x02msR\aexpires:#\xca\xf3\x18\x1f\n" +
-	"\f接口密钥\x10\a\"\x02id*\x05login2\x02T4\"\xdd\x03\n" +
+	"\f失效时间\x12\brequired\x1a\x02msR\aexpires\x120\n" +
+	"\x04used\x18\b \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12最近使用时间\x1a\x02msR\x04used\x12=\n" +
+	"\tused_from\x18\t \x01(\tB \xd2\xf3\x18\x1c\n" +
+	"\x12最近来源地址\x12\x06max=64R\busedFrom\x12I\n" +
+	"\x06portal\x18\n" +
+	" \x01(\tB1\xd2\xf3\x18-\n" +
+	"\x06门户\x12#required,oneof=regulator enterpriseR\x06portal:#\xca\xf3\x18\x1f\n" +
+	"\f接口密钥\x10\a\"\x02id*\x05login2\x02T4\"\xed\x02\n" +
+	"\aDataKey\x12.\n" +
+	"\x02id\x18\x01 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
+	"\x06编号\x12\x10required,max=100R\x02id\x128\n" +
+	"\x04site\x18\x02 \x01(\tB$\xd2\xf3\x18 \n" +
+	"\f所属站点\x12\x10required,site_idR\x04site\x12;\n" +
+	"\x06number\x18\x03 \x01(\tB#\xd2\xf3\x18\x1f\n" +
+	"\f密钥序号\x12\x0frequired,max=16R\x06number\x12?\n" +
+	"\x06reader\x18\x04 \x01(\tB'\xd2\xf3\x18#\n" +
+	"\x0f可解密站点\x12\x10required,site_idR\x06reader\x129\n" +
+	"\x06sealed\x18\x05 \x01(\fB!\xd2\xf3\x18\x1d\n" +
+	"\x06密文\x12\x11required,max=1024(\x01R\x06sealed:?\xca\xf3\x18;\n" +
+	"\x14数据密钥(密文)\x10\a\x18\x01\"\x02id*\x06reader2\x13GB/T 39786-2021 8.4\"\xdd\x03\n" +
 	"\aSession\x12?\n" +
 	"\x02id\x18\x01 \x01(\tB/\xd2\xf3\x18+\n" +
 	"\f令牌摘要\x12\x1brequired,len=64,hexadecimalR\x02id\x12/\n" +
@@ -6641,7 +6775,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"confidence\x18\x05 \x01(\tB:\xd2\xf3\x186\n" +
 	"\t可信度\x12)omitempty,oneof=F GK-hi GK-med GK-low P DR\n" +
-	"confidence\"\xa0\x03\n" +
+	"confidence\"\xa2\x03\n" +
 	"\n" +
 	"Quarantine\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
@@ -6655,9 +6789,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"violations\x18\x05 \x03(\v2\x15.dusthub.v1.ViolationB\x1c\xd2\xf3\x18\x18\n" +
 	"\x06问题\x12\x0erequired,min=1R\n" +
-	"violations\x128\n" +
-	"\acontent\x18\x06 \x01(\fB\x1e\xd2\xf3\x18\x1a\n" +
-	"\x0e原文(节选)\x12\bmax=4096R\acontent\x12\"\n" +
+	"violations\x12:\n" +
+	"\acontent\x18\x06 \x01(\fB \xd2\xf3\x18\x1c\n" +
+	"\x0e原文(节选)\x12\bmax=4096(\x01R\acontent\x12\"\n" +
 	"\x05count\x18\a \x01(\rB\f\xd2\xf3\x18\b\n" +
 	"\x06条数R\x05count:8\xca\xf3\x184\n" +
 	"\f隔离数据\x10\a\x18\x02\"\x02id*\vsource,time*\x04time2\tA1.6 F2.5\"\xe8\x01\n" +
@@ -6687,7 +6821,7 @@ func file_dusthub_v1_records_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_records_proto_rawDescData
 }
 
-var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Enterprise)(nil),      // 0: dusthub.v1.Enterprise
 	(*Dust)(nil),            // 1: dusthub.v1.Dust
@@ -6727,16 +6861,17 @@ var file_dusthub_v1_records_proto_goTypes = []any{
 	(*User)(nil),            // 35: dusthub.v1.User
 	(*Org)(nil),             // 36: dusthub.v1.Org
 	(*ApiKey)(nil),          // 37: dusthub.v1.ApiKey
-	(*Session)(nil),         // 38: dusthub.v1.Session
-	(*AuditEntry)(nil),      // 39: dusthub.v1.AuditEntry
-	(*RiskModel)(nil),       // 40: dusthub.v1.RiskModel
-	(*ModelUse)(nil),        // 41: dusthub.v1.ModelUse
-	(*Channel)(nil),         // 42: dusthub.v1.Channel
-	(*Delivery)(nil),        // 43: dusthub.v1.Delivery
-	(*CodeTable)(nil),       // 44: dusthub.v1.CodeTable
-	(*Code)(nil),            // 45: dusthub.v1.Code
-	(*Quarantine)(nil),      // 46: dusthub.v1.Quarantine
-	(*Violation)(nil),       // 47: dusthub.v1.Violation
+	(*DataKey)(nil),         // 38: dusthub.v1.DataKey
+	(*Session)(nil),         // 39: dusthub.v1.Session
+	(*AuditEntry)(nil),      // 40: dusthub.v1.AuditEntry
+	(*RiskModel)(nil),       // 41: dusthub.v1.RiskModel
+	(*ModelUse)(nil),        // 42: dusthub.v1.ModelUse
+	(*Channel)(nil),         // 43: dusthub.v1.Channel
+	(*Delivery)(nil),        // 44: dusthub.v1.Delivery
+	(*CodeTable)(nil),       // 45: dusthub.v1.CodeTable
+	(*Code)(nil),            // 46: dusthub.v1.Code
+	(*Quarantine)(nil),      // 47: dusthub.v1.Quarantine
+	(*Violation)(nil),       // 48: dusthub.v1.Violation
 }
 var file_dusthub_v1_records_proto_depIdxs = []int32{
 	1,  // 0: dusthub.v1.Enterprise.dusts:type_name -> dusthub.v1.Dust
@@ -6753,8 +6888,8 @@ var file_dusthub_v1_records_proto_depIdxs = []int32{
 	15, // 11: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
 	30, // 12: dusthub.v1.SpotCheck.findings:type_name -> dusthub.v1.Finding
 	31, // 13: dusthub.v1.SpotCheck.draw:type_name -> dusthub.v1.Draw
-	45, // 14: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
-	47, // 15: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
+	46, // 14: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
+	48, // 15: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
 	16, // [16:16] is the sub-list for method output_type
 	16, // [16:16] is the sub-list for method input_type
 	16, // [16:16] is the sub-list for extension type_name
@@ -6775,7 +6910,7 @@ func file_dusthub_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_records_proto_rawDesc), len(file_dusthub_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   48,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

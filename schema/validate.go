@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -35,6 +37,10 @@ func newJudge() *validator.Validate {
 		"uscc": func(f validator.FieldLevel) bool { return USCCForm(f.Field().String()) },
 		"finite": func(f validator.FieldLevel) bool {
 			return !math.IsNaN(f.Field().Float()) && !math.IsInf(f.Field().Float(), 0)
+		},
+		"personal": func(f validator.FieldLevel) bool {
+			most, err := strconv.Atoi(f.Param())
+			return err == nil && personalFits(f.Field().String(), most)
 		},
 		"utf8": func(f validator.FieldLevel) bool { return utf8.ValidString(f.Field().String()) },
 	}
@@ -84,6 +90,8 @@ func rulesOf(d protoreflect.MessageDescriptor) map[string]string {
 	return rules
 }
 
+var longest = regexp.MustCompile(`\bmax=`)
+
 // ruleOf is a field's rule with the code table and the rules that hold for every field of its kind.
 func ruleOf(fd protoreflect.FieldDescriptor) string {
 	o, _ := proto.GetExtension(fd.Options(), E_F).(*FieldOptions)
@@ -98,6 +106,9 @@ func ruleOf(fd protoreflect.FieldDescriptor) string {
 		return join("omitempty", "finite", rule)
 	case fd.Kind() == protoreflect.StringKind && each == "":
 		each = "utf8"
+	}
+	if o.GetPersonal() && fd.Kind() == protoreflect.StringKind && !fd.IsList() {
+		rule = longest.ReplaceAllString(rule, "personal=") // sealed, it is longer
 	}
 	if fd.IsList() {
 		if each != "" && fd.Kind() != protoreflect.MessageKind {
@@ -132,7 +143,7 @@ func zeroOf(d protoreflect.MessageDescriptor) proto.Message {
 
 // wanted says in words what a rule asks for; %s is its parameter.
 var wanted = map[string]string{
-	"required": "a value", "max": "at most %s", "min": "at least %s", "len": "length %s", "gte": ">= %s", "lte": "<= %s", "gt": "> %s", "lt": "< %s",
+	"personal": "at most %s characters", "required": "a value", "max": "at most %s", "min": "at least %s", "len": "length %s", "gte": ">= %s", "lte": "<= %s", "gt": "> %s", "lt": "< %s",
 	"oneof": "one of: %s", "table": "a code of table %s", "uscc": "18 characters as GB 32100-2015 has them", "region": "a GB/T 2260 code",
 	"enterprise_code": "6 digits of the county, 03, 4 digits", "workshop_code": "enterprise code, W, 2 digits", "system_code": "enterprise code, S, 2 digits",
 	"collector_code": "enterprise code, C, 3 digits", "gateway_code": "enterprise code, G, 2 digits", "metric_code": "collector code, kind, 2 digits",

@@ -23,6 +23,7 @@ import (
 	"dusthub/node/ingest"
 	"dusthub/node/model"
 	"dusthub/node/notify"
+	"dusthub/node/personal"
 	"dusthub/node/quality"
 	"dusthub/node/replay"
 	"dusthub/portal"
@@ -104,9 +105,10 @@ const (
 
 // site is a node with everything that stands on it. Its parts end before the node does.
 type site struct {
-	node  *node.Node
-	log   *slog.Logger
-	parts []part
+	node     *node.Node
+	personal *personal.Ring
+	log      *slog.Logger
+	parts    []part
 }
 
 // part is something that runs until its context ends.
@@ -120,7 +122,7 @@ func (s *site) add(name string, run func(context.Context) error) {
 }
 
 func newSite(ctx context.Context, n *node.Node) (*site, error) {
-	s := &site{node: n, log: n.Logger()}
+	s := &site{node: n, log: n.Logger(), personal: personal.New(n, n.Keys(), n.Identity(), n.Logger())}
 	intake, err := s.intake()
 	if err != nil {
 		return nil, err
@@ -260,6 +262,9 @@ func (s *site) links() (*federation.Federation, error) {
 		Site: s.node, Version: version, Logger: s.log, Metrics: s.node.Metrics(),
 		Record: &schema.Site{Id: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region, Parent: cfg.Parent.Site, Version: version, SchemaVersion: schema.Version},
 	}
+	opt.Joined = func(ctx context.Context, parent tlcp.Peer) error {
+		return s.personal.Share(ctx, parent.Name, parent.Encryption)
+	}
 	if cfg.Parent.Site != "" {
 		opt.Parent = federation.Parent{Site: cfg.Parent.Site, Addrs: []string{cfg.Parent.Addr}}
 	}
@@ -345,7 +350,7 @@ func (s *site) portals(ctx context.Context, links *federation.Federation, servic
 	n, cfg := s.node, s.node.Config()
 	opt := portal.Options{
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region, Parent: cfg.Parent.Site},
-		Backend: n, Keys: n.Keys(), Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed, Notifier: calls,
+		Backend: n, Keys: n.Keys(), Personal: s.personal, Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed, Notifier: calls,
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
 		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}

@@ -42,6 +42,7 @@ type Pool struct{ roots *x509.CertPool }
 type Identity struct {
 	sign, enc *x509.Certificate
 	signKey   *sm.PrivateKey
+	encKey    *sm.PrivateKey
 	pair      []gmtls.Certificate // signing, encryption
 	pool      *Pool
 }
@@ -81,6 +82,9 @@ func LoadIdentity(dir string) (*Identity, error) {
 	id.sign, id.enc = id.pair[0].Leaf, id.pair[1].Leaf
 	var err error
 	if id.signKey, err = readKey(filepath.Join(dir, signKey)); err != nil {
+		return nil, err
+	}
+	if id.encKey, err = readKey(filepath.Join(dir, encKey)); err != nil {
 		return nil, err
 	}
 	ca, err := os.ReadFile(filepath.Join(dir, caCert))
@@ -125,6 +129,22 @@ func (id *Identity) SignCert() []byte { return id.sign.Raw }
 
 // Sign signs with the member's signing key.
 func (id *Identity) Sign(msg []byte) ([]byte, error) { return id.signKey.Sign(msg) }
+
+// Decrypt opens what was sealed for the member under its encryption certificate.
+func (id *Identity) Decrypt(ciphertext []byte) ([]byte, error) { return id.encKey.Decrypt(ciphertext) }
+
+// PublicKey is the SM2 key of a certificate in DER that was verified.
+func PublicKey(der []byte) (*sm.PublicKey, error) {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	point, err := publicPoint(c)
+	if err != nil {
+		return nil, err
+	}
+	return sm.PublicKeyFromPoint(point)
+}
 
 // NotAfter is when the first of the two certificates ends.
 func (id *Identity) NotAfter() time.Time {

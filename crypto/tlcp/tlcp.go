@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dusthub/crypto/pki"
+	"dusthub/crypto/sm"
 
 	"github.com/tjfoc/gmsm/gmtls"
 	"github.com/tjfoc/gmsm/x509"
@@ -36,6 +37,8 @@ var (
 type Peer struct {
 	Name, Unit string
 	NotAfter   time.Time
+	// Encryption is the key of its encryption certificate, the second one; nil when it showed none.
+	Encryption *sm.PublicKey
 }
 
 // Allow decides whether a peer with good certificates may come in; nil allows every one.
@@ -75,6 +78,11 @@ func verify(pool *pki.Pool, raw [][]byte) (Peer, error) {
 		}
 		if other.NotAfter.Before(p.NotAfter) {
 			p.NotAfter = other.NotAfter
+		}
+		if p.Encryption == nil {
+			if p.Encryption, err = pki.PublicKey(der); err != nil {
+				return Peer{}, err
+			}
 		}
 	}
 	return p, nil

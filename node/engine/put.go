@@ -15,11 +15,11 @@ var writable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Metric": true, "Camera": true,
 	"CleaningPlan": true, "CleaningRecord": true, "SpotCheck": true, "SpotCheckAnswer": true, "Attachment": true, "Credential": true,
 	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Org": true, "ApiKey": true, "Shelf": true, "CombinedRule": true, "ModelUse": true, "Channel": true, "Delivery": true,
-	"RegionDay": true, "SensingDay": true, "Report": true,
+	"RegionDay": true, "SensingDay": true, "Report": true, "DataKey": true,
 }
 
 // ofSite are the types that only the site itself writes: what it says of itself, what became of its calls, and what it counted.
-var ofSite = map[string]bool{"Site": true, "ModelUse": true, "Delivery": true, "RegionDay": true, "SensingDay": true}
+var ofSite = map[string]bool{"Site": true, "ModelUse": true, "Delivery": true, "RegionDay": true, "SensingDay": true, "DataKey": true}
 
 // put writes records: all, or none and every reason why.
 func (e *Engine) put(actor string, put *schema.Put) {

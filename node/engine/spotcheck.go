@@ -117,7 +117,7 @@ func (e *Engine) answered(a *schema.SpotCheckAnswer) {
 		return
 	}
 	s = clone(s)
-	step := &schema.Step{Action: "answer", Actor: a.GetActor(), Time: a.GetTime(), Text: a.GetText(), Attachments: a.GetAttachments()}
+	step := &schema.Step{Action: "answer", Actor: a.GetActor(), ActorName: a.GetActorName(), Time: a.GetTime(), Text: a.GetText(), Attachments: a.GetAttachments()}
 	if s.GetStage() == checkOrdered {
 		s.Stage, step.Action = checkRectified, "rectify"
 	} else {
