@@ -808,6 +808,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One's own keys for machines; anybody's, to the security administrator
+         * @description Roles: plant_manager, plant_worker.
+         */
+        get: operations["keys"];
+        put?: never;
+        /**
+         * Make a key for a machine; its secret is shown once
+         * @description Roles: plant_manager, plant_worker.
+         */
+        post: operations["key-create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/keys/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The routes one can give to a key
+         * @description Roles: plant_manager, plant_worker.
+         */
+        get: operations["key-routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a key of one's own; anybody's, to the security administrator
+         * @description Roles: plant_manager, plant_worker.
+         */
+        delete: operations["key-revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/password": {
         parameters: {
             query?: never;
@@ -1983,6 +2047,44 @@ export interface components {
             management_milli: number;
             model: string;
         };
+        KeyRouteView: {
+            id: string;
+            method: string;
+            path: string;
+            summary: string;
+            tag: string;
+        };
+        KeyView: {
+            /**
+             * Format: int64
+             * @description ms
+             */
+            created: number;
+            /**
+             * Format: int64
+             * @description ms
+             */
+            expires: number;
+            id: string;
+            login: string;
+            /** @description what it is for */
+            name: string;
+            portal: string;
+            /** @description identifiers of the routes it opens */
+            routes: string[] | null;
+            /**
+             * @description disabled: its person is
+             * @enum {string}
+             */
+            state: "open" | "expired" | "disabled";
+            /**
+             * Format: int64
+             * @description ms, exact to 5 minutes; absent: never
+             */
+            used?: number;
+            /** @description address of the last use */
+            used_from?: string;
+        };
         Keys: {
             keys: string[];
         };
@@ -2072,6 +2174,9 @@ export interface components {
         };
         ListFormView: {
             items: components["schemas"]["FormView"][];
+        };
+        ListKeyRouteView: {
+            items: components["schemas"]["KeyRouteView"][];
         };
         LoginInputBody: {
             /** @description second factor or recovery code, when the answer to the password alone was second_factor */
@@ -2228,6 +2333,24 @@ export interface components {
             factor: string;
             name: string;
         };
+        NewKeyInputBody: {
+            /**
+             * Format: int64
+             * @description until it ends
+             */
+            days: number;
+            /** @description what it is for */
+            name: string;
+            /** @description once more: a session that was left open must not be enough */
+            password: string;
+            /** @description identifiers of GET /session/keys/routes */
+            routes: string[];
+        };
+        NewKeyView: {
+            key: components["schemas"]["KeyView"];
+            /** @description Authorization: Bearer ... */
+            secret: string;
+        };
         None: Record<string, never>;
         Nuisance: {
             /** Format: int64 */
@@ -2296,6 +2419,10 @@ export interface components {
         };
         PageHazardView: {
             items: components["schemas"]["HazardView"][];
+            next?: string;
+        };
+        PageKeyView: {
+            items: components["schemas"]["KeyView"][];
             next?: string;
         };
         PageOpenSession: {
@@ -2883,6 +3010,7 @@ export interface components {
         };
         SpotCheckAnswer: {
             actor: string;
+            actor_name?: string;
             attachments?: string[];
             enterprise: string;
             id: string;
@@ -3185,6 +3313,8 @@ export type ImportItem = components['schemas']['ImportItem'];
 export type ImportView = components['schemas']['ImportView'];
 export type InputView = components['schemas']['InputView'];
 export type Judgement = components['schemas']['Judgement'];
+export type KeyRouteView = components['schemas']['KeyRouteView'];
+export type KeyView = components['schemas']['KeyView'];
 export type Keys = components['schemas']['Keys'];
 export type KindCount = components['schemas']['KindCount'];
 export type LatestEvent = components['schemas']['LatestEvent'];
@@ -3195,6 +3325,7 @@ export type Limits = components['schemas']['Limits'];
 export type LimitsInputBody = components['schemas']['LimitsInputBody'];
 export type LimitsView = components['schemas']['LimitsView'];
 export type ListFormView = components['schemas']['ListFormView'];
+export type ListKeyRouteView = components['schemas']['ListKeyRouteView'];
 export type LoginInputBody = components['schemas']['LoginInputBody'];
 export type Lower = components['schemas']['Lower'];
 export type Metric = components['schemas']['Metric'];
@@ -3205,6 +3336,8 @@ export type ModelScores = components['schemas']['ModelScores'];
 export type ModelView = components['schemas']['ModelView'];
 export type ModelWeights = components['schemas']['ModelWeights'];
 export type Move = components['schemas']['Move'];
+export type NewKeyInputBody = components['schemas']['NewKeyInputBody'];
+export type NewKeyView = components['schemas']['NewKeyView'];
 export type None = components['schemas']['None'];
 export type Nuisance = components['schemas']['Nuisance'];
 export type NumberView = components['schemas']['NumberView'];
@@ -3214,6 +3347,7 @@ export type PageAlarmView = components['schemas']['PageAlarmView'];
 export type PageChannelView = components['schemas']['PageChannelView'];
 export type PageDeliveryView = components['schemas']['PageDeliveryView'];
 export type PageHazardView = components['schemas']['PageHazardView'];
+export type PageKeyView = components['schemas']['PageKeyView'];
 export type PageOpenSession = components['schemas']['PageOpenSession'];
 export type PageRecordRow = components['schemas']['PageRecordRow'];
 export type PageRuleView = components['schemas']['PageRuleView'];
@@ -4380,6 +4514,9 @@ export interface operations {
             query?: {
                 /** @description of an export of enterprises: GB/T 2260 */
                 region?: string;
+                /** @description of an export, for regulators: personal data in clear; a reason is needed, which the audit keeps */
+                clear?: "true" | "false";
+                reason?: string;
             };
             header?: never;
             path: {
@@ -4450,6 +4587,9 @@ export interface operations {
             query?: {
                 /** @description of an export of enterprises: GB/T 2260 */
                 region?: string;
+                /** @description of an export, for regulators: personal data in clear; a reason is needed, which the audit keeps */
+                clear?: "true" | "false";
+                reason?: string;
             };
             header?: never;
             path: {
@@ -4799,6 +4939,131 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys: {
+        parameters: {
+            query?: {
+                /** @description of another person, * of all: the security administrator's to ask */
+                login?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageKeyView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key-create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKeyInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListKeyRouteView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key-revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["None"];
+                };
             };
             /** @description A problem */
             default: {

@@ -1300,6 +1300,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/records/{type}/{key}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The personal data of a record in clear, for a reason that the audit keeps
+         * @description Roles: ministry_regulator, province_regulator.
+         */
+        post: operations["reveal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/records/{type}/{key}/versions": {
         parameters: {
             query?: never;
@@ -1471,6 +1491,70 @@ export interface paths {
          * @description Roles: site_admin, ministry_regulator, province_regulator, security_admin, audit_admin.
          */
         delete: operations["logout"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One's own keys for machines; anybody's, to the security administrator
+         * @description Roles: site_admin, ministry_regulator, province_regulator, security_admin, audit_admin.
+         */
+        get: operations["keys"];
+        put?: never;
+        /**
+         * Make a key for a machine; its secret is shown once
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        post: operations["key-create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/keys/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The routes one can give to a key
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["key-routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a key of one's own; anybody's, to the security administrator
+         * @description Roles: site_admin, ministry_regulator, province_regulator, security_admin, audit_admin.
+         */
+        delete: operations["key-revoke"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3350,6 +3434,44 @@ export interface components {
             management_milli: number;
             model: string;
         };
+        KeyRouteView: {
+            id: string;
+            method: string;
+            path: string;
+            summary: string;
+            tag: string;
+        };
+        KeyView: {
+            /**
+             * Format: int64
+             * @description ms
+             */
+            created: number;
+            /**
+             * Format: int64
+             * @description ms
+             */
+            expires: number;
+            id: string;
+            login: string;
+            /** @description what it is for */
+            name: string;
+            portal: string;
+            /** @description identifiers of the routes it opens */
+            routes: string[] | null;
+            /**
+             * @description disabled: its person is
+             * @enum {string}
+             */
+            state: "open" | "expired" | "disabled";
+            /**
+             * Format: int64
+             * @description ms, exact to 5 minutes; absent: never
+             */
+            used?: number;
+            /** @description address of the last use */
+            used_from?: string;
+        };
         Keys: {
             keys: string[];
         };
@@ -3545,6 +3667,9 @@ export interface components {
         };
         ListFormView: {
             items: components["schemas"]["FormView"][];
+        };
+        ListKeyRouteView: {
+            items: components["schemas"]["KeyRouteView"][];
         };
         ListLedgerHeadView: {
             items: components["schemas"]["LedgerHeadView"][];
@@ -3786,6 +3911,24 @@ export interface components {
             factor: string;
             name: string;
         };
+        NewKeyInputBody: {
+            /**
+             * Format: int64
+             * @description until it ends
+             */
+            days: number;
+            /** @description what it is for */
+            name: string;
+            /** @description once more: a session that was left open must not be enough */
+            password: string;
+            /** @description identifiers of GET /session/keys/routes */
+            routes: string[];
+        };
+        NewKeyView: {
+            key: components["schemas"]["KeyView"];
+            /** @description Authorization: Bearer ... */
+            secret: string;
+        };
         None: Record<string, never>;
         Nuisance: {
             /** Format: int64 */
@@ -3928,6 +4071,10 @@ export interface components {
         };
         PageIssueRow: {
             items: components["schemas"]["IssueRow"][];
+            next?: string;
+        };
+        PageKeyView: {
+            items: components["schemas"]["KeyView"][];
             next?: string;
         };
         PageModelUse: {
@@ -4445,6 +4592,22 @@ export interface components {
             uncounted?: number;
             verdicts?: components["schemas"]["Verdict"][];
         };
+        RevealInputBody: {
+            /** @description why; the audit keeps it */
+            reason: string;
+        };
+        RevealView: {
+            values: components["schemas"]["RevealedValue"][] | null;
+        };
+        RevealedValue: {
+            /** @description Chinese name of the field */
+            label: string;
+            /** @description where it stands in the record: safety_phone, steps[2].actor_name */
+            path: string;
+            /** @description the key it is sealed with is not at this site yet: the value is its mask */
+            shut?: boolean;
+            value: string;
+        };
         RiskHistory: {
             complete: boolean;
             items: components["schemas"]["RiskResult"][];
@@ -4732,6 +4895,7 @@ export interface components {
         };
         SpotCheckAnswer: {
             actor: string;
+            actor_name?: string;
             attachments?: string[];
             enterprise: string;
             id: string;
@@ -5201,6 +5365,8 @@ export type IssueRow = components['schemas']['IssueRow'];
 export type Item = components['schemas']['Item'];
 export type Judged = components['schemas']['Judged'];
 export type Judgement = components['schemas']['Judgement'];
+export type KeyRouteView = components['schemas']['KeyRouteView'];
+export type KeyView = components['schemas']['KeyView'];
 export type Keys = components['schemas']['Keys'];
 export type KindCount = components['schemas']['KindCount'];
 export type LaneLink = components['schemas']['LaneLink'];
@@ -5220,6 +5386,7 @@ export type LimitsInputBody = components['schemas']['LimitsInputBody'];
 export type LimitsView = components['schemas']['LimitsView'];
 export type ListCatalogueLimit = components['schemas']['ListCatalogueLimit'];
 export type ListFormView = components['schemas']['ListFormView'];
+export type ListKeyRouteView = components['schemas']['ListKeyRouteView'];
 export type ListLedgerHeadView = components['schemas']['ListLedgerHeadView'];
 export type LoginInputBody = components['schemas']['LoginInputBody'];
 export type Lower = components['schemas']['Lower'];
@@ -5237,6 +5404,8 @@ export type ModelUse = components['schemas']['ModelUse'];
 export type ModelView = components['schemas']['ModelView'];
 export type ModelWeights = components['schemas']['ModelWeights'];
 export type Move = components['schemas']['Move'];
+export type NewKeyInputBody = components['schemas']['NewKeyInputBody'];
+export type NewKeyView = components['schemas']['NewKeyView'];
 export type None = components['schemas']['None'];
 export type Nuisance = components['schemas']['Nuisance'];
 export type NumberView = components['schemas']['NumberView'];
@@ -5253,6 +5422,7 @@ export type PageDeliveryView = components['schemas']['PageDeliveryView'];
 export type PageFindingRow = components['schemas']['PageFindingRow'];
 export type PageHazardView = components['schemas']['PageHazardView'];
 export type PageIssueRow = components['schemas']['PageIssueRow'];
+export type PageKeyView = components['schemas']['PageKeyView'];
 export type PageModelUse = components['schemas']['PageModelUse'];
 export type PageOpenSession = components['schemas']['PageOpenSession'];
 export type PageOrg = components['schemas']['PageOrg'];
@@ -5295,6 +5465,9 @@ export type ReplayAgainInputBody = components['schemas']['ReplayAgainInputBody']
 export type Replica = components['schemas']['Replica'];
 export type Responses = components['schemas']['Responses'];
 export type Result = components['schemas']['Result'];
+export type RevealInputBody = components['schemas']['RevealInputBody'];
+export type RevealView = components['schemas']['RevealView'];
+export type RevealedValue = components['schemas']['RevealedValue'];
 export type RiskHistory = components['schemas']['RiskHistory'];
 export type RiskResult = components['schemas']['RiskResult'];
 export type RoleView = components['schemas']['RoleView'];
@@ -7623,6 +7796,9 @@ export interface operations {
             query?: {
                 /** @description of an export of enterprises: GB/T 2260 */
                 region?: string;
+                /** @description of an export, for regulators: personal data in clear; a reason is needed, which the audit keeps */
+                clear?: "true" | "false";
+                reason?: string;
             };
             header?: never;
             path: {
@@ -7693,6 +7869,9 @@ export interface operations {
             query?: {
                 /** @description of an export of enterprises: GB/T 2260 */
                 region?: string;
+                /** @description of an export, for regulators: personal data in clear; a reason is needed, which the audit keeps */
+                clear?: "true" | "false";
+                reason?: string;
             };
             header?: never;
             path: {
@@ -7708,6 +7887,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reveal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                type: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevealInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealView"];
+                };
             };
             /** @description A problem */
             default: {
@@ -8102,6 +8317,131 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys: {
+        parameters: {
+            query?: {
+                /** @description of another person, * of all: the security administrator's to ask */
+                login?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageKeyView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key-create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKeyInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListKeyRouteView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key-revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["None"];
+                };
             };
             /** @description A problem */
             default: {
