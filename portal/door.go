@@ -135,10 +135,13 @@ func (d *door) measure(c *fiber.Ctx) error {
 	return err
 }
 
-// deadline bounds how long a handler may take. Streams go on without it.
+// deadline bounds how long a handler may take, and ends a reading whose browser has gone. Streams go on without it.
 func (d *door) deadline(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
+	if c.Method() == http.MethodGet {
+		defer hungUp(c.Context().Conn(), cancel)()
+	}
 	c.SetUserContext(ctx)
 	return c.Next()
 }

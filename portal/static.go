@@ -52,8 +52,17 @@ func loadAssets(from fs.FS) (assets, error) {
 		return out, nil
 	}
 	err := fs.WalkDir(from, ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		if err != nil {
 			return err
+		}
+		if strings.HasPrefix(e.Name(), ".") && name != "." { // what the build keeps for itself
+			if e.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if e.IsDir() {
+			return nil
 		}
 		b, err := fs.ReadFile(from, name)
 		if err != nil {

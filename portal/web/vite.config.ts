@@ -16,6 +16,7 @@ export default defineConfig({
   },
   build: {
     target: 'es2022',
+    manifest: true, // read by e2e/budget.mjs
     assetsInlineLimit: 0, // the content security policy allows no inline script; keep files files
     rollupOptions: { input: { regulator: page('regulator'), enterprise: page('enterprise') } },
     chunkSizeWarningLimit: 700, // echarts, loaded when a chart is first shown
