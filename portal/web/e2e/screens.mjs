@@ -196,6 +196,18 @@ async function benches(base) {
   await desk.click(by('back-test-go'))
   await desk.waitForSelector(by('back-test-changed'))
   await keep('back-test')
+  // A draft that is not published goes from the editor to the back-test with the page.
+  await desk.goto(`${base}/models/edit`)
+  await desk.click(by('model-back-test'))
+  if (!(await desk.inputValue(by('back-test-draft')))) complaints.push('back-test: the draft did not come along')
+  await keep('back-test-draft')
+  const [asked] = await Promise.all([
+    desk.waitForRequest((r) => r.url().endsWith('/model/back-test')),
+    desk.click(by('back-test-go')),
+  ])
+  if (!asked.postDataJSON().document || asked.postDataJSON().version)
+    complaints.push('back-test: the draft is not sent')
+  await desk.waitForSelector(by('back-test-changed'))
   await desk.goto(`${base}/notify`)
   await desk.click(by('channel-new'))
   await desk.fill(by('channel-address'), 'duty@example.cn')
