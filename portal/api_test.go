@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -411,6 +412,27 @@ func TestCleaning(t *testing.T) {
 	s.as("suzhou", http.MethodGet, "/api/v1/cleaning?enterprise="+plantA, nil).into(t, &v)
 	if len(v.Plans) != 1 || len(v.Records) != 1 || v.Records[0].GetId() != "r1" {
 		t.Errorf("cleaning: %+v", v)
+	}
+	if r := v.Records[0]; r.GetReceived() == 0 || r.GetClockDoubtful() {
+		t.Errorf("a check-in of now: received %d, clock doubtful %t", r.GetReceived(), r.GetClockDoubtful())
+	}
+	for name, c := range map[string]struct {
+		change object
+		want   bool
+	}{
+		"late":         {object{"time": s.now().UnixMilli() - 3_600_000, "clock_offset_ms": -120_000}, false},
+		"said by it":   {object{"clock_doubtful": true}, true},
+		"yet to come":  {object{"time": s.now().UnixMilli() + 2*clockSlack}, true},
+		"a little off": {object{"time": s.now().UnixMilli() + clockSlack/2}, false},
+	} {
+		body := maps.Clone(record)
+		body["id"] = "clock-" + strings.ReplaceAll(name, " ", "-")
+		maps.Copy(body, c.change)
+		var r schema.CleaningRecord
+		s.as("worker-a", http.MethodPost, "/api/v1/cleaning/records", body).into(t, &r)
+		if r.GetClockDoubtful() != c.want || r.GetReceived() == 0 {
+			t.Errorf("%s: received %d, clock doubtful %t, wanted %t", name, r.GetReceived(), r.GetClockDoubtful(), c.want)
+		}
 	}
 }
 

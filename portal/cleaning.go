@@ -63,19 +63,30 @@ type cleaningRecordInput struct {
 		Lng    float64  `json:"lng,omitempty"`
 		Lat    float64  `json:"lat,omitempty"`
 		Note   string   `json:"note,omitempty" maxLength:"500"`
+
+		ClockOffset   int64 `json:"clock_offset_ms,omitempty" doc:"what was added to the device's clock to get time"`
+		ClockDoubtful bool  `json:"clock_doubtful,omitempty" doc:"the device could not hold its clock against the site's"`
 	}
 }
 
+// clockSlack is how far ahead of the site's clock a check-in may be before its device's clock is doubted, ms.
+const clockSlack = 60_000
+
 // recordCleaning checks a cleaning in. The same record again is answered as the first time: check-ins are made where
-// the network comes and goes.
+// the network comes and goes, and carry when they were done beside when they came (F3.5).
 func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningRecordInput) (*schema.CleaningRecord, error) {
 	b := in.Body
 	rec := &schema.CleaningRecord{
 		Id: b.ID, Enterprise: v.owned(), Plan: b.Plan, Item: b.Item, Person: b.Person, Time: b.Time, Photos: b.Photos, Lng: b.Lng, Lat: b.Lat, Note: b.Note,
+		ClockOffsetMs: b.ClockOffset, ClockDoubtful: b.ClockDoubtful,
 	}
-	if row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", b.ID); err == nil && ok && proto.Equal(s.inClear(row.Record), rec) {
-		return rec, nil
+	if row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", b.ID); err == nil && ok {
+		if before := s.inClear(row.Record).(*schema.CleaningRecord); sameCheckIn(before, rec) {
+			return before, nil
+		}
 	}
+	rec.Received = s.nowMs()
+	rec.ClockDoubtful = rec.GetClockDoubtful() || rec.GetTime() > rec.GetReceived()+clockSlack
 	plan, err := s.record(v, "CleaningPlan", b.Plan)
 	if err != nil {
 		return nil, err
@@ -90,6 +101,13 @@ func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningReco
 		return nil, err
 	}
 	return rec, nil
+}
+
+// sameCheckIn tells whether a check-in was sent before. What the site adds to it is not compared.
+func sameCheckIn(kept, sent *schema.CleaningRecord) bool {
+	again := proto.Clone(sent).(*schema.CleaningRecord)
+	again.Received, again.ClockDoubtful = kept.GetReceived(), kept.GetClockDoubtful()
+	return proto.Equal(kept, again)
 }
 
 func (d *door) cleaningRoutes() {

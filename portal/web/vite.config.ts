@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vite'
+import { offline } from './vite.offline.ts'
 
 const page = (name: string) => fileURLToPath(new URL(`${name}.html`, import.meta.url))
 
 // Two pages, one for each listener of a site; what they share is split off by itself. public/.keep keeps dist in git.
 export default defineConfig({
-  plugins: [vue()],
+  plugins: [vue(), offline()],
   define: {
     __VUE_OPTIONS_API__: 'true', // vant and element-plus need it
     __VUE_PROD_DEVTOOLS__: 'false',

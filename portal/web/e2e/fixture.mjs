@@ -18,6 +18,8 @@ const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.json': 'application/json',
+  '.png': 'image/png',
+  '.webmanifest': 'application/manifest+json',
 }
 const POLICY = JSON.parse(await readFile(new URL('../policy.json', import.meta.url), 'utf8')) // the real portals' own
 const permissions = (portal) =>
@@ -65,6 +67,8 @@ export class Site {
     this.factors = new Map() // second factors, by login
     this.done = new Set() // who did what was due
     this.files = 0
+    this.workerNote = '' // another one makes another version of the service worker
+    this.mishap = undefined // what befalls the next check-in: 'lost' answer, or 'refused'
     this.servers = []
     this.beat = setInterval(() => this.readings(), 1000)
   }
@@ -148,6 +152,7 @@ export class Site {
     const file = TYPES[path.extname(url.pathname)] ? url.pathname.slice(1) : `${portal}.html`
     const data = await readFile(path.join(DIST, path.normalize(file))).catch(() => undefined)
     if (!data) return res.writeHead(404).end()
+    const note = file === 'worker.js' ? this.workerNote : ''
     res
       .writeHead(200, {
         'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream',
@@ -155,7 +160,7 @@ export class Site {
         'Permissions-Policy': permissions(portal),
         'X-Content-Type-Options': 'nosniff',
       })
-      .end(data)
+      .end(note ? Buffer.concat([data, Buffer.from(note)]) : data)
   }
 
   async api(portal, req, res, url) {
@@ -290,6 +295,19 @@ export class Site {
     return { metric: code, unit: m?.unit ?? '', step, buckets }
   }
 
+  /** Takes a check-in once, however often it is sent. */
+  checkIn(req, json, sent) {
+    const mishap = this.mishap
+    this.mishap = undefined
+    if (mishap === 'refused')
+      return json({ title: 'Unprocessable Entity', status: 422, detail: 'the plan is no longer in use' }, 422)
+    const records = this.world.cleaning.records
+    if (!records.some((r) => r.id === sent.id)) records.unshift({ ...sent, received: Date.now() })
+    this.changed('CleaningRecord', sent.id)
+    if (mishap === 'lost') return req.socket.destroy()
+    return json(records.find((r) => r.id === sent.id))
+  }
+
   draw(sent) {
     const drawn = this.world.enterprises.slice(0, sent.count).map((e, i) => ({
       place: i + 1,
@@ -349,9 +367,7 @@ export class Site {
       return json(view)
     }
     if (part[1] === 'cleaning') {
-      w.cleaning.records.unshift(sent)
-      this.changed('CleaningRecord', sent.id)
-      return json(sent)
+      return this.checkIn(req, json, sent)
     }
     if (part[3] === 'answer') {
       const view = w.spotChecks.find((v) => v.spot_check.id === part[2])

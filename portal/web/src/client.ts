@@ -26,6 +26,7 @@ export class ApiError extends Error {
 
 let csrf = ''
 let offset = 0 // server's clock minus ours, ms
+let known = false // whether that was ever measured
 let lost: () => void = () => undefined
 let due: () => void = () => undefined
 
@@ -49,8 +50,18 @@ export function serverNow(): number {
   return Date.now() + offset
 }
 
+/** How far our clock is off, ms, and whether that was ever measured. */
+export const clock = (): { offset: number; known: boolean } => ({ offset, known })
+
+/** Takes what was measured before this page was loaded, until it is measured again. */
+export function setClock(measured: number): void {
+  if (!known) offset = measured
+  known = true
+}
+
 /** Learns the server's clock from a time it gave just now. */
 export function learnClock(ms: number): void {
+  known = true
   const seen = ms - Date.now()
   if (Math.abs(seen - offset) > 1500) offset = Math.abs(seen) > 1500 ? seen : 0
 }

@@ -11,7 +11,7 @@ const readers = new Set<(latest: Latest) => void>()
 let source: EventSource | undefined
 let enterprise = ''
 let retry: ReturnType<typeof setTimeout> | undefined
-let opened = false
+let away = false // whether the stream was away, and what was read may be old
 
 /** Whether changes arrive now. */
 export const connected: Ref<boolean> = ref(false)
@@ -39,12 +39,13 @@ function connect(): void {
   source = stream
   stream.onopen = () => {
     connected.value = true
-    if (opened) announce(anything)
-    opened = true
+    if (away) announce(anything)
+    away = false
   }
   stream.onerror = () => {
     if (source !== stream) return
     connected.value = false
+    away = true
     if (stream.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY_MS)
   }
   stream.addEventListener('hello', (event) => {
@@ -63,6 +64,10 @@ function connect(): void {
   })
 }
 
+// The device knows at once that its network went or came; the stream would find out later.
+window.addEventListener('offline', () => (connected.value = false))
+window.addEventListener('online', () => source && connect())
+
 /** Opens the stream when a person has logged in. */
 export function openLive(): void {
   if (!source) connect()
@@ -73,7 +78,7 @@ export function closeLive(): void {
   clearTimeout(retry)
   source?.close()
   source = undefined
-  opened = false
+  away = false
   connected.value = false
 }
 

@@ -1,6 +1,7 @@
 // English texts, the same keys as the Chinese; a missing one does not compile.
 import { accountEn, auditEn, orgsEn, peopleEn } from './account.en'
 import { analysisEn } from './analysis.en'
+import { checkInEn, offlineEn } from './offline.en'
 import { deskEn } from './plant.en'
 import type { Messages } from './zh'
 
@@ -8,6 +9,8 @@ export const en: Messages = {
   desk: deskEn,
   analysis: analysisEn,
   account: accountEn,
+  offline: offlineEn,
+  checkIn: checkInEn,
   people: peopleEn,
   orgs: orgsEn,
   audit: auditEn,

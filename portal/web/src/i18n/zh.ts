@@ -1,12 +1,15 @@
 // Chinese texts: the language of the guide, and the default.
 import { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
 import { analysisZh } from './analysis.zh'
+import { checkInZh, offlineZh } from './offline.zh'
 import { deskZh } from './plant.zh'
 
 export const zh = {
   desk: deskZh,
   analysis: analysisZh,
   account: accountZh,
+  offline: offlineZh,
+  checkIn: checkInZh,
   people: peopleZh,
   orgs: orgsZh,
   audit: auditZh,

@@ -1,5 +1,6 @@
 // Turns web push on and off on this device.
 import { get } from '../client'
+import { registerWorker } from '../offline/version'
 import { keyBytes, pushSupport, type PushSupport } from '../logic/push'
 
 /** How this browser stands to push. */
@@ -22,7 +23,7 @@ export async function subscribed(): Promise<PushSubscription | null> {
 /** Asks the person and the browser; nothing when the person says no. */
 export async function subscribe(): Promise<PushSubscriptionJSON | undefined> {
   if ((await Notification.requestPermission()) !== 'granted') return undefined
-  await navigator.serviceWorker.register('/push.js', { scope: '/' })
+  if (!(await registerWorker())) return undefined
   const worker = await navigator.serviceWorker.ready
   const { key } = await get<{ key: string }>('/push-key')
   const subscription = await worker.pushManager.subscribe({
