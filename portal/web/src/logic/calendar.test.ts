@@ -6,6 +6,7 @@ const at = (day: number, hour = 12) => new Date(2026, 9, day, hour).getTime() //
 const plan = (id: string, cycle: string): CleaningPlan => ({ id, enterprise: 'e', item: id, cycle, method: '1' })
 const record = (p: string, day: number): CleaningRecord => ({
   id: `${p}-${day}`,
+  enterprise: 'e',
   plan: p,
   item: p,
   person: 'x',
