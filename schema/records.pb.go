@@ -3395,17 +3395,23 @@ func (x *CleaningPlan) GetDisabled() bool {
 
 // CleaningRecord is one cleaning check-in (清扫打卡).
 type CleaningRecord struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Enterprise    string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
-	Plan          string                 `protobuf:"bytes,3,opt,name=plan,proto3" json:"plan,omitempty"`
-	Item          string                 `protobuf:"bytes,4,opt,name=item,proto3" json:"item,omitempty"`
-	Person        string                 `protobuf:"bytes,5,opt,name=person,proto3" json:"person,omitempty"`
-	Time          int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
-	Photos        []string               `protobuf:"bytes,7,rep,name=photos,proto3" json:"photos,omitempty"`
-	Lng           float64                `protobuf:"fixed64,8,opt,name=lng,proto3" json:"lng,omitempty"`
-	Lat           float64                `protobuf:"fixed64,9,opt,name=lat,proto3" json:"lat,omitempty"`
-	Note          string                 `protobuf:"bytes,10,opt,name=note,proto3" json:"note,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Enterprise string                 `protobuf:"bytes,2,opt,name=enterprise,proto3" json:"enterprise,omitempty"`
+	Plan       string                 `protobuf:"bytes,3,opt,name=plan,proto3" json:"plan,omitempty"`
+	Item       string                 `protobuf:"bytes,4,opt,name=item,proto3" json:"item,omitempty"`
+	Person     string                 `protobuf:"bytes,5,opt,name=person,proto3" json:"person,omitempty"`
+	Time       int64                  `protobuf:"varint,6,opt,name=time,proto3" json:"time,omitempty"`
+	Photos     []string               `protobuf:"bytes,7,rep,name=photos,proto3" json:"photos,omitempty"`
+	Lng        float64                `protobuf:"fixed64,8,opt,name=lng,proto3" json:"lng,omitempty"`
+	Lat        float64                `protobuf:"fixed64,9,opt,name=lat,proto3" json:"lat,omitempty"`
+	Note       string                 `protobuf:"bytes,10,opt,name=note,proto3" json:"note,omitempty"`
+	// When the site took it in, by the site's clock: check-ins are made where the network comes and goes.
+	Received int64 `protobuf:"varint,11,opt,name=received,proto3" json:"received,omitempty"`
+	// What was added to the device's clock to get time.
+	ClockOffsetMs int64 `protobuf:"varint,12,opt,name=clock_offset_ms,json=clockOffsetMs,proto3" json:"clock_offset_ms,omitempty"`
+	// The device's clock could not be held against the site's, moved meanwhile, or gives a time yet to come: time is what it said.
+	ClockDoubtful bool `protobuf:"varint,13,opt,name=clock_doubtful,json=clockDoubtful,proto3" json:"clock_doubtful,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3508,6 +3514,27 @@ func (x *CleaningRecord) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *CleaningRecord) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
+
+func (x *CleaningRecord) GetClockOffsetMs() int64 {
+	if x != nil {
+		return x.ClockOffsetMs
+	}
+	return 0
+}
+
+func (x *CleaningRecord) GetClockDoubtful() bool {
+	if x != nil {
+		return x.ClockDoubtful
+	}
+	return false
 }
 
 // SpotCheck is an on-line spot check (在线抽查) a regulator sends to a plant. It belongs to the site that issued it.
@@ -6355,7 +6382,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\bdisabled\x18\b \x01(\bB\f\xd2\xf3\x18\b\n" +
 	"\x06停用R\bdisabled:?\xca\xf3\x18;\n" +
 	"\f清扫计划\x10\x06\x18\x01\"\x02id*\n" +
-	"enterprise2\x17F3.6, GB 15577-2018 9.1\"\xd0\x04\n" +
+	"enterprise2\x17F3.6, GB 15577-2018 9.1\"\x8b\x06\n" +
 	"\x0eCleaningRecord\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
 	"\x06编号\x12\x0frequired,max=64R\x02id\x12B\n" +
@@ -6380,7 +6407,13 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x06纬度\x1a\x02°R\x03lat\x12)\n" +
 	"\x04note\x18\n" +
 	" \x01(\tB\x15\xd2\xf3\x18\x11\n" +
-	"\x06备注\x12\amax=500R\x04note:<\xca\xf3\x188\n" +
+	"\x06备注\x12\amax=500R\x04note\x122\n" +
+	"\breceived\x18\v \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f接收时间\x1a\x02msR\breceived\x12D\n" +
+	"\x0fclock_offset_ms\x18\f \x01(\x03B\x1c\xd2\xf3\x18\x18\n" +
+	"\x12设备时钟校正\x1a\x02msR\rclockOffsetMs\x12?\n" +
+	"\x0eclock_doubtful\x18\r \x01(\bB\x18\xd2\xf3\x18\x14\n" +
+	"\x12设备时钟存疑R\rclockDoubtful:<\xca\xf3\x188\n" +
 	"\f清扫记录\x10\x06\x18\x01\"\x02id*\x0fenterprise,time*\tplan,time2\x04F3.5\"\xcc\a\n" +
 	"\tSpotCheck\x12-\n" +
 	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
