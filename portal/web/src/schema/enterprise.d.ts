@@ -1486,6 +1486,9 @@ export interface components {
             workshop?: string;
         };
         CleaningRecord: {
+            clock_doubtful?: boolean;
+            /** Format: int64 */
+            clock_offset_ms?: number;
             enterprise: string;
             id: string;
             item: string;
@@ -1498,9 +1501,18 @@ export interface components {
             photos: string[];
             plan: string;
             /** Format: int64 */
+            received?: number;
+            /** Format: int64 */
             time: number;
         };
         CleaningRecordInputBody: {
+            /** @description the device could not hold its clock against the site's */
+            clock_doubtful?: boolean;
+            /**
+             * Format: int64
+             * @description what was added to the device's clock to get time
+             */
+            clock_offset_ms?: number;
             /** @description given by the client, so that sending it again does nothing */
             id: string;
             item: string;

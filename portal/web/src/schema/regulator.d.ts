@@ -2497,6 +2497,9 @@ export interface components {
             workshop?: string;
         };
         CleaningRecord: {
+            clock_doubtful?: boolean;
+            /** Format: int64 */
+            clock_offset_ms?: number;
             enterprise: string;
             id: string;
             item: string;
@@ -2508,6 +2511,8 @@ export interface components {
             person?: string;
             photos: string[];
             plan: string;
+            /** Format: int64 */
+            received?: number;
             /** Format: int64 */
             time: number;
         };
