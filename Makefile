@@ -80,6 +80,7 @@ test-web: web ## lint and unit tests of the front end
 
 .PHONY: test-browser
 test-browser: build ## browser tests on both portals; screenshots under artifacts/
+	@BROWSER=1 $(GOTEST) -count=1 -run TestLoginPages ./portal
 	@cd $(WEB) && npm run --silent e2e
 
 .PHONY: lint

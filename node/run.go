@@ -169,7 +169,7 @@ func (n *Node) putAdmin(ctx context.Context, login, file, role string) error {
 	if err != nil {
 		return fmt.Errorf("first administrator: %w", err)
 	}
-	return n.put(ctx, &schema.User{Login: login, Name: login, Role: role, Password: hash}, true)
+	return n.put(ctx, &schema.User{Login: login, Name: login, Role: role, Password: hash, MustChange: n.cfg.Portal.FirstChange}, true)
 }
 
 // put writes one record of the site's own.

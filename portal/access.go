@@ -41,6 +41,7 @@ var (
 	admin      = []string{siteAdmin}
 	security   = []string{securityAdmin}
 	auditors   = []string{auditAdmin}
+	offices    = slices.Concat(admin, security, auditors)
 	// anyone may deal with his own account; everybody above works with the data of plants.
 	anyone = slices.Concat(everybody, security, auditors)
 )
@@ -65,6 +66,7 @@ type Access struct {
 	scope   scope
 	Filters bool
 	body    int64 // most bytes of a body, when not the default
+	status  int   // of an answer that is no problem, when not the default
 	// A change is kept in the audit when it was tried. told: the handler itself writes the entry, in one command with the change.
 	told bool
 	// personal: the answer holds personal data or leaves the system, so that reading it is kept in the audit too.
@@ -80,6 +82,13 @@ var onlyE = []Portal{Enterprise}
 // accesses is the one place that says who may do what.
 var accesses = []Access{
 	{ID: "login", Method: http.MethodPost, Path: "/api/v1/session", Tag: "session", Summary: "Log in", Portals: both, told: true},
+	{ID: "login-ways", Method: http.MethodGet, Path: "/api/v1/session/ways", Tag: "session", Summary: "Ways to log in beside login and password", Portals: both},
+	{ID: "captcha", Method: http.MethodPost, Path: "/api/v1/session/captcha", Tag: "session", Summary: "A captcha, for a login that was answered captcha", Portals: both, told: true},
+	{ID: "captcha-sound", Method: http.MethodGet, Path: "/api/v1/session/captcha/sound", Tag: "session", Summary: "The digits of a captcha, spoken (WAV)", Portals: both},
+	{ID: "sso-begin", Method: http.MethodGet, Path: "/api/v1/session/sso", Tag: "session", Summary: "Lead the browser to the provider (OpenID Connect)", Portals: both, status: http.StatusSeeOther},
+	{ID: "sso-return", Method: http.MethodGet, Path: "/api/v1/session/sso/return", Tag: "session", Summary: "Where the provider leads the browser back to", Portals: both, told: true, status: http.StatusSeeOther},
+	{ID: "sso-state", Method: http.MethodGet, Path: "/api/v1/session/sso/state", Tag: "session", Summary: "How this browser's login by the provider stands", Portals: both},
+	{ID: "sso-factor", Method: http.MethodPost, Path: "/api/v1/session/sso", Tag: "session", Summary: "Give the second factor of this site in a login by the provider", Portals: both, told: true},
 	{ID: "session", Method: http.MethodGet, Path: "/api/v1/session", Tag: "session", Summary: "Who is logged in", Portals: both, Roles: anyone, account: true},
 	{ID: "logout", Method: http.MethodDelete, Path: "/api/v1/session", Tag: "session", Summary: "Log out", Portals: both, Roles: anyone, told: true, account: true},
 	{ID: "change-password", Method: http.MethodPost, Path: "/api/v1/session/password", Tag: "session", Summary: "Change one's own password", Portals: both, Roles: anyone, told: true, account: true},
@@ -221,6 +230,7 @@ type viewer struct {
 	token   string
 	address string
 	agent   string
+	flow    string // sealed: a login by a provider under way
 }
 
 // owned is the plant a viewer is bound to; empty for regulators and administrators.

@@ -125,10 +125,12 @@ type UserView struct {
 	Org        string `json:"org,omitempty"`
 	Disabled   bool   `json:"disabled,omitempty"`
 	TwoFactor  bool   `json:"second_factor,omitempty"`
+	Subject    string `json:"subject,omitempty" doc:"identifier at the provider that the person is linked to"`
+	Linkable   bool   `json:"linkable,omitempty" doc:"the person's portal has a login by a provider; said in lists"`
 }
 
 func userView(u *schema.User) *UserView {
-	return &UserView{Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), Org: u.GetOrg(), Disabled: u.GetDisabled(), TwoFactor: u.GetTotpSealed() != ""}
+	return &UserView{Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), Org: u.GetOrg(), Disabled: u.GetDisabled(), TwoFactor: u.GetTotpSealed() != "", Subject: subjectOf(u)}
 }
 
 func (s *Server) createUser(ctx context.Context, v *viewer, in *userInput) (*UserView, error) {
@@ -170,6 +172,8 @@ type changeUserInput struct {
 		Password   string  `json:"password,omitempty" maxLength:"256"`
 		// A lost telephone: who lost it sets a new second factor up at the next login.
 		NoSecondFactor bool `json:"no_second_factor,omitempty" doc:"takes the second factor away"`
+		// The person may log in by the provider of their portal from then on.
+		Subject *string `json:"subject,omitempty" maxLength:"255" doc:"identifier (sub) at the provider; empty unlinks"`
 	}
 }
 
@@ -200,7 +204,7 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 		return nil, notFound("User", in.Login)
 	}
 	b := in.Body
-	if b.Disabled == nil && b.Password == "" && !b.NoSecondFactor && b.Name == nil && b.Role == nil && b.Region == nil && b.Enterprise == nil && b.Org == nil {
+	if b.Disabled == nil && b.Password == "" && !b.NoSecondFactor && b.Subject == nil && b.Name == nil && b.Role == nil && b.Region == nil && b.Enterprise == nil && b.Org == nil {
 		return nil, invalid("body", "something to change", nil)
 	}
 	if err = s.move(v, in, u); err != nil {
@@ -220,6 +224,11 @@ func (s *Server) changeUser(ctx context.Context, v *viewer, in *changeUserInput)
 			return nil, err
 		}
 		u.MustChange = s.opt.FirstChange
+	}
+	if b.Subject != nil {
+		if err = s.link(ctx, u, *b.Subject); err != nil {
+			return nil, err
+		}
 	}
 	if in.Body.NoSecondFactor {
 		u.TotpSealed, u.Recovery = "", nil
@@ -261,8 +270,8 @@ type passwordInput struct {
 // changePassword changes one's own password; all other sessions end.
 func (s *Server) changePassword(ctx context.Context, v *viewer, in *passwordInput) (*UserView, error) {
 	login := v.user.GetLogin()
-	if s.throttle.wait(login, v.address) > 0 {
-		return nil, problem(http.StatusTooManyRequests, codeThrottled, "too many failed logins; try again later")
+	if wait := s.throttle.wait(login, v.address); wait > 0 {
+		return nil, throttled(wait)
 	}
 	right, err := s.checkPassword(ctx, in.Body.Old, v.user.GetPassword())
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 type door struct {
 	s      *Server
 	portal Portal
+	idp    *relying // nil: people log in with their passwords alone
 	app    *fiber.App
 	api    huma.API
 
@@ -34,6 +35,12 @@ type door struct {
 // open builds a portal's application.
 func (s *Server) open(p Portal) (*door, error) {
 	d := &door{s: s, portal: p, permissions: permissions(p)}
+	if provider, ok := s.opt.Providers[p]; ok {
+		var err error
+		if d.idp, err = newRelying(provider, s.opt.Now); err != nil {
+			return nil, err
+		}
+	}
 	d.app = fiber.New(fiber.Config{
 		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, ErrorHandler: d.lastResort,
 		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
@@ -166,7 +173,7 @@ func (d *door) guard(a Access) func(huma.Context, func(huma.Context)) {
 // admit finds out who asks and whether the access is theirs. Without a session the viewer has no user.
 func (d *door) admit(ctx huma.Context, a Access) (*viewer, error) {
 	c := humafiber.Unwrap(ctx)
-	v := &viewer{portal: d.portal, address: c.IP(), agent: c.Get("User-Agent")}
+	v := &viewer{portal: d.portal, address: d.s.addressOf(c), agent: c.Get("User-Agent"), flow: c.Cookies(d.flowName())}
 	changes := a.Method != http.MethodGet
 	if changes && c.Get("Sec-Fetch-Site") == "cross-site" {
 		return nil, problem(http.StatusForbidden, codeCSRF, "a change cannot be asked for from another site")
@@ -188,7 +195,7 @@ func (d *door) admit(ctx huma.Context, a Access) (*viewer, error) {
 		return v, problem(http.StatusForbidden, codeForbidden, "this is not open to the role %s", v.user.GetRole())
 	}
 	if v.key == nil {
-		if err := d.s.due(v.user); err != nil && !a.account {
+		if err := d.s.due(v); err != nil && !a.account {
 			return v, err
 		}
 		d.s.touch(ctx.Context(), v)
@@ -250,6 +257,9 @@ func handleRaw[I, O any](d *door, id string, h func(ctx context.Context, v *view
 			"application/problem+json": {Schema: d.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")},
 		}}},
 	}
+	if a.status > 0 {
+		op.DefaultStatus = a.status
+	}
 	if a.body > 0 {
 		op.MaxBodyBytes = a.body
 	}
@@ -277,6 +287,7 @@ type none struct{}
 // routes registers every route.
 func (d *door) routes() {
 	d.sessionRoutes()
+	d.ssoRoutes()
 	d.plantRoutes()
 	d.statisticRoutes()
 	d.analysisRoutes()

@@ -175,5 +175,10 @@ func (s *Server) users(ctx context.Context, _ *viewer, in *usersInput) (*Page[*U
 	if err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}
-	return pageOf(page.Rows, page.Next, func(r store.Row) *UserView { return userView(s.openUser(r.Record.(*schema.User))) }), nil
+	return pageOf(page.Rows, page.Next, func(r store.Row) *UserView {
+		u := r.Record.(*schema.User)
+		view := userView(s.openUser(u))
+		view.Linkable = s.providerOf(u) != nil
+		return view
+	}), nil
 }

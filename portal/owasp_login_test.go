@@ -42,8 +42,10 @@ func csrfOfEveryChange(t *testing.T) {
 	})
 }
 
+// tryLogin is a guess by somebody who reads every captcha.
 func (s *site) tryLogin(login, password string, set ...func(*http.Request)) reply {
-	return s.on(Regulator, "", http.MethodPost, "/api/v1/session", object{"login": login, "password": password}, set...)
+	view, digits := s.captcha(Regulator)
+	return s.on(Regulator, "", http.MethodPost, "/api/v1/session", object{"login": login, "password": password, "captcha": view.Token, "answer": digits}, set...)
 }
 
 // bruteForce: after some wrong guesses nobody gets in for a while, with the right password neither, and no header makes a guesser somebody else.

@@ -79,12 +79,12 @@ func (s *Server) freshPassword(ctx context.Context, location, password string, u
 }
 
 // dueOf is what a person must do before anything but the own account is open; empty: nothing. People of before passwords
-// had a date keep theirs.
-func (s *Server) dueOf(u *schema.User) string {
-	if u.GetMustChange() || u.GetPasswordSet() != 0 && s.nowMs()-u.GetPasswordSet() > passwordFor.Milliseconds() {
+// had a date keep theirs. Who came by a provider is asked for no password, and for no second factor that the provider has seen.
+func (s *Server) dueOf(u *schema.User, session *schema.Session) string {
+	if session.GetProvider() == "" && (u.GetMustChange() || u.GetPasswordSet() != 0 && s.nowMs()-u.GetPasswordSet() > passwordFor.Milliseconds()) {
 		return "password"
 	}
-	if s.opt.SecondFactor && u.GetTotpSealed() == "" && u.GetEnterprise() == "" {
+	if s.opt.SecondFactor && u.GetTotpSealed() == "" && u.GetEnterprise() == "" && !session.GetFactor() {
 		return dueSecondFactor
 	}
 	return ""
@@ -92,8 +92,8 @@ func (s *Server) dueOf(u *schema.User) string {
 
 const codeDue = "due"
 
-func (s *Server) due(u *schema.User) error {
-	if what := s.dueOf(u); what != "" {
+func (s *Server) due(v *viewer) error {
+	if what := s.dueOf(v.user, v.session); what != "" {
 		return problem(http.StatusForbidden, codeDue, "first: %s", what)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -98,6 +99,11 @@ type Options struct {
 	FirstChange bool
 	// SecondFactor makes regulators and administrators set up a second factor before anything else is open to them.
 	SecondFactor bool
+	// Providers are the OpenID providers by which people may log in, one a portal; where there is none, with passwords alone.
+	Providers map[Portal]Provider
+	// Proxies are the reverse proxies that stand before the portals: their X-Forwarded-For is believed, for failed logins, sessions and
+	// the audit. Without any, whoever connects is who asks.
+	Proxies []netip.Prefix
 	// Secure says that browsers reach the portal over TLS, so that cookies are sent over it only.
 	Secure     bool
 	Logger     *slog.Logger
@@ -150,6 +156,7 @@ type Server struct {
 	throttle  *throttle
 	tests     *paced        // of channels
 	hashing   chan struct{} // slots for slow password hashes
+	drawing   chan struct{} // slots for captchas
 	verify    chan struct{} // one ledger verification at a time
 	scan      int           // rows a list looks at for one answer
 	streams   *streams
@@ -187,7 +194,7 @@ func New(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: &paced{last: map[string]time.Time{}}, hashing: make(chan struct{}, hashSlots), verify: make(chan struct{}, 1), scan: maxScan,
+		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: &paced{last: map[string]time.Time{}}, hashing: make(chan struct{}, hashSlots), drawing: make(chan struct{}, captchaSlots), verify: make(chan struct{}, 1), scan: maxScan,
 		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), counted: newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept), doors: map[Portal]*door{},
 	}
 	s.revealed, s.keysUsed, s.keysFailed = newAllowance(revealsMost, revealsWithin), newAllowance(keyCalls, keyWindow), newAllowance(keyFailures, keyWindow)

@@ -20,10 +20,11 @@ type Problem struct {
 	Title      string              `json:"title"`
 	Status     int                 `json:"status"`
 	Detail     string              `json:"detail,omitempty"`
-	Code       string              `json:"code" doc:"what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, changed, refused, throttled, unavailable, ..."`
+	Code       string              `json:"code" doc:"what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, changed, stale, refused, captcha, second_factor, throttled, unavailable, ..."`
 	Errors     []*huma.ErrorDetail `json:"errors,omitempty"`
 	Violations []*schema.Violation `json:"violations,omitempty"`
 	Outdated   *OutdatedView       `json:"outdated,omitempty" doc:"of the code changed: the record as it is now, and how the change differs from it"`
+	Proof      string              `json:"proof,omitempty" doc:"with second_factor: to be sent as captcha with the code, so that no other captcha is asked"`
 	RetryAfter int                 `json:"-"`
 }
 
@@ -36,6 +37,7 @@ const (
 	codeNotHere      = "not_here"
 	codeExists       = "exists"
 	codeChanged      = "changed"
+	codeStale        = "stale"
 	codeRefused      = "refused"
 	codeThrottled    = "throttled"
 	codeUnavailable  = "unavailable"

@@ -122,13 +122,14 @@ func (s *Server) recordChange(ctx context.Context, v *viewer, c RecordChange, i 
 	if d.row, d.existed, err = s.opt.Backend.Store().Get(c.Type, c.Key); err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", c.Type, err)
 	}
+	// Scope first: where a record belongs is not for everybody to know.
+	if err := s.mayWrite(v, c.Type, d.rec, d.row.Record, fresh); err != nil {
+		return nil, nil, err
+	}
 	if d.existed {
 		if err := s.ownHere(d.row); err != nil {
 			return nil, nil, err
 		}
-	}
-	if err := s.mayWrite(v, c.Type, d.rec, d.row.Record, fresh); err != nil {
-		return nil, nil, err
 	}
 	if d.rec != nil && c.Restore == 0 { // what is brought back is as it was kept
 		if bad := s.unmasked(v, d.rec, d.row.Record); bad != nil {

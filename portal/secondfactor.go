@@ -117,7 +117,7 @@ type EnrolView struct {
 
 type enrolInput struct {
 	Body struct {
-		Password string `json:"password" maxLength:"256"`
+		Password string `json:"password,omitempty" maxLength:"256" doc:"not needed within 10 minutes of a login by a provider"`
 	}
 }
 
@@ -145,11 +145,18 @@ func (s *Server) enrol(ctx context.Context, v *viewer, in *enrolInput) (*EnrolVi
 	return &EnrolView{Secret: key.Secret(), URI: key.URL(), QR: "data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes()), Sealed: sealed}, nil
 }
 
-// oncemore asks for the password of who is logged in, and counts failures as those of a login.
+// oncemore asks for the password of who is logged in, and counts failures as those of a login. A login by a provider that is fresh stands
+// in for it.
 func (s *Server) oncemore(ctx context.Context, v *viewer, password string) error {
 	login := v.user.GetLogin()
-	if s.throttle.wait(login, v.address) > 0 {
-		return problem(http.StatusTooManyRequests, codeThrottled, "too many failed logins; try again later")
+	if wait := s.throttle.wait(login, v.address); wait > 0 {
+		return throttled(wait)
+	}
+	if v.session.GetProvider() != "" { // who logs in by a provider may know no password of ours
+		if s.nowMs()-v.session.GetCreated() > freshFor.Milliseconds() {
+			return problem(http.StatusForbidden, codeStale, "this login is older than %d minutes: log in again, then change this", int(freshFor.Minutes()))
+		}
+		return nil
 	}
 	right, err := s.checkPassword(ctx, password, v.user.GetPassword())
 	if err != nil {
@@ -178,8 +185,8 @@ type RecoveryView struct {
 // cannot replace it without that one's code.
 func (s *Server) confirm(ctx context.Context, v *viewer, in *confirmInput) (*RecoveryView, error) {
 	u := v.user
-	if s.throttle.wait(u.GetLogin(), v.address) > 0 {
-		return nil, problem(http.StatusTooManyRequests, codeThrottled, "too many failed logins; try again later")
+	if wait := s.throttle.wait(u.GetLogin(), v.address); wait > 0 {
+		return nil, throttled(wait)
 	}
 	if u.GetTotpSealed() != "" {
 		return nil, problem(http.StatusConflict, codeExists, "there is a second factor; the security administrator takes it away")
@@ -211,7 +218,7 @@ func (s *Server) confirm(ctx context.Context, v *viewer, in *confirmInput) (*Rec
 
 type takeOffInput struct {
 	Body struct {
-		Password string `json:"password" maxLength:"256"`
+		Password string `json:"password,omitempty" maxLength:"256" doc:"not needed within 10 minutes of a login by a provider"`
 		Code     string `json:"code" maxLength:"16" doc:"of the second factor, or a recovery code"`
 	}
 }

@@ -119,7 +119,9 @@ type SessionView struct {
 	Site    Site        `json:"site"`
 	CSRF    string      `json:"csrf" doc:"value of the header X-CSRF-Token"`
 	Expires int64       `json:"expires" doc:"ms"`
-	Due     string      `json:"due,omitempty" enum:"password,second_factor" doc:"what must be done before anything else is open"`
+	// Who came by a provider changes no password here, and proves again who they are by coming again.
+	Provider bool   `json:"provider,omitempty" doc:"logged in by the provider"`
+	Due      string `json:"due,omitempty" enum:"password,second_factor" doc:"what must be done before anything else is open"`
 }
 
 func (s *Server) sessionView(v *viewer) *SessionView {
@@ -129,7 +131,7 @@ func (s *Server) sessionView(v *viewer) *SessionView {
 			Login: u.GetLogin(), Name: u.GetName(), Role: u.GetRole(), Region: u.GetRegion(), Enterprise: u.GetEnterprise(), EnterpriseName: s.world.nameOf(u.GetEnterprise()),
 			TwoFactor: u.GetTotpSealed() != "", Recovery: len(u.GetRecovery()),
 		},
-		Portal: v.portal, Site: s.opt.Site, CSRF: csrfOf(v.token), Expires: v.session.GetExpires(), Due: s.dueOf(v.user),
+		Portal: v.portal, Site: s.opt.Site, CSRF: csrfOf(v.token), Expires: v.session.GetExpires(), Due: s.dueOf(v.user, v.session), Provider: v.session.GetProvider() != "",
 	}
 }
 
@@ -138,6 +140,8 @@ type loginInput struct {
 		Login    string `json:"login" maxLength:"64"`
 		Password string `json:"password" maxLength:"256"`
 		Code     string `json:"code,omitempty" maxLength:"16" doc:"second factor or recovery code, when the answer to the password alone was second_factor"`
+		Captcha  string `json:"captcha,omitempty" maxLength:"512" doc:"token of a captcha, when the answer without was captcha"`
+		Answer   string `json:"answer,omitempty" maxLength:"16" doc:"its digits"`
 	}
 }
 
@@ -146,12 +150,20 @@ type sessionOutput struct {
 	Body      *SessionView
 }
 
+// LogoutView is what is left to do after a logout.
+type LogoutView struct {
+	Next string `json:"next,omitempty" doc:"where the browser logs out of the provider too"`
+}
+
 type logoutOutput struct {
 	SetCookie http.Cookie `header:"Set-Cookie"`
+	Body      *LogoutView
 }
 
 func (d *door) sessionRoutes() {
 	handleRaw(d, "login", d.login)
+	handle(d, "captcha", d.askCaptcha)
+	handleRaw(d, "captcha-sound", d.speakCaptcha)
 	handle(d, "session", func(_ context.Context, v *viewer, _ *none) (*SessionView, error) { return d.s.sessionView(v), nil })
 	handleRaw(d, "logout", d.logout)
 	handle(d, "change-password", d.s.changePassword)
@@ -195,9 +207,10 @@ func (d *door) login(ctx context.Context, v *viewer, in *loginInput) (*sessionOu
 	s, login := d.s, in.Body.Login
 	if wait := s.throttle.wait(login, v.address); wait > 0 {
 		s.metrics.logins.WithLabelValues(string(d.portal), "throttled").Inc()
-		p := problem(http.StatusTooManyRequests, codeThrottled, "too many failed logins; try again later")
-		p.RetryAfter = int(wait.Seconds()) + 1
-		return nil, p
+		return nil, throttled(wait)
+	}
+	if err := d.judge(ctx, v, login, in.Body.Captcha, in.Body.Answer); err != nil {
+		return nil, err
 	}
 	user, known, err := s.user(login)
 	if err != nil {
@@ -227,14 +240,20 @@ func (d *door) login(ctx context.Context, v *viewer, in *loginInput) (*sessionOu
 		}
 	}
 	s.throttle.succeeded(login, v.address)
-	return d.begin(ctx, v, user)
+	return d.begin(ctx, v, user, entrance{action: "login"})
 }
 
 // second asks for the second factor of a person whose password was right. A wrong code counts as a failed login.
 func (d *door) second(ctx context.Context, v *viewer, login, code string) error {
 	s := d.s
 	if code == "" {
-		return problem(http.StatusUnauthorized, codeSecondFactor, "the code of the second factor too")
+		proof, err := d.proven(login)
+		if err != nil {
+			return err
+		}
+		p := problem(http.StatusUnauthorized, codeSecondFactor, "the code of the second factor too")
+		p.Proof = proof
+		return p
 	}
 	right, err := s.useUp(ctx, login, code)
 	if err != nil || right {
@@ -246,8 +265,16 @@ func (d *door) second(ctx context.Context, v *viewer, login, code string) error 
 	return problem(http.StatusUnauthorized, codeSecondFactor, "the code is wrong or was used")
 }
 
+// entrance is how somebody came in.
+type entrance struct {
+	action   string // in the audit
+	provider string // its issuer; empty: by a password of ours
+	factor   bool   // the provider has seen a second factor
+	more     []*schema.Change
+}
+
 // begin opens a session for a user who has proved who they are, and ends the user's stale ones in the same command.
-func (d *door) begin(ctx context.Context, v *viewer, user *schema.User) (*sessionOutput, error) {
+func (d *door) begin(ctx context.Context, v *viewer, user *schema.User, how entrance) (*sessionOutput, error) {
 	s := d.s
 	token, err := secret(tokenBytes)
 	if err != nil {
@@ -255,16 +282,16 @@ func (d *door) begin(ctx context.Context, v *viewer, user *schema.User) (*sessio
 	}
 	now := s.nowMs()
 	session := &schema.Session{Id: sessionID(token), Login: user.GetLogin(), Portal: string(d.portal), Created: now, Expires: now + sessionFor.Milliseconds(),
-		Seen: now, Address: v.address, Agent: clip(v.agent, maxAgent)}
+		Seen: now, Address: v.address, Agent: clip(v.agent, maxAgent), Provider: how.provider, Factor: how.factor}
 	changes, err := s.staleSessions(ctx, user.GetLogin())
 	if err != nil {
 		return nil, err
 	}
-	if user, at, ok, err := s.userAt(user.GetLogin()); err == nil && ok && user.GetPersonalSealed() == "" {
+	if user, at, ok, err := s.userAt(user.GetLogin()); err == nil && ok && how.more == nil && user.GetPersonalSealed() == "" {
 		changes = append(changes, s.changeOver(user, at)) // kept in clear by an earlier version
 	}
-	entry := s.auditEntry(user.GetLogin(), "login", string(d.portal), "ok", v.address)
-	if _, err := s.put(ctx, user, append(changes, s.change(session), s.change(entry))...); err != nil {
+	entry := s.auditEntry(user.GetLogin(), how.action, string(d.portal), "ok", v.address)
+	if _, err := s.put(ctx, user, slices.Concat(changes, how.more, []*schema.Change{s.change(session), s.change(entry)})...); err != nil {
 		return nil, err
 	}
 	s.metrics.logins.WithLabelValues(string(d.portal), "ok").Inc()
@@ -295,5 +322,9 @@ func (d *door) logout(ctx context.Context, v *viewer, _ *none) (*logoutOutput, e
 	if _, err := s.put(ctx, v.user, &schema.Change{Type: "Session", Key: v.session.GetId(), Deleted: true}, s.change(entry)); err != nil {
 		return nil, err
 	}
-	return &logoutOutput{SetCookie: d.cookie("", -time.Second)}, nil
+	out := &logoutOutput{SetCookie: d.cookie("", -time.Second), Body: &LogoutView{}}
+	if d.idp != nil && v.session.GetProvider() == d.idp.Issuer {
+		out.Body.Next = d.idp.leave(ctx)
+	}
+	return out, nil
 }

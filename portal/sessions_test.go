@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"dusthub/node/store"
 	"dusthub/schema"
 )
 
@@ -244,3 +245,26 @@ func openSession(addr, token string, heard chan<- string) error {
 }
 
 func (st *streams) count() int { st.mu.Lock(); defer st.mu.Unlock(); return st.all }
+
+// A person has so many sessions at once; a login more ends the oldest, and ends what is over anyway.
+func TestSessionsAreLimited(t *testing.T) {
+	s := withLogin(t)
+	var tokens []string
+	for range sessionsPerUser + 1 {
+		s.enter(Regulator, "duty", rightPassword)
+		tokens = append(tokens, s.tokens["duty"])
+		s.pass(time.Second)
+	}
+	for i, want := range map[int]int{0: http.StatusUnauthorized, 1: http.StatusOK, sessionsPerUser: http.StatusOK} {
+		s.tokens["duty"] = tokens[i]
+		if got := s.as("duty", http.MethodGet, "/api/v1/session", nil); got.status != want {
+			t.Errorf("session %d of %d: %d, wanted %d", i+1, len(tokens), got.status, want)
+		}
+	}
+	s.pass(sessionIdle)
+	s.enter(Regulator, "duty", rightPassword)
+	page, err := s.backend.store.List(t.Context(), store.Query{Type: "Session", Index: "login", Prefix: []string{"duty"}})
+	if err != nil || len(page.Rows) != 1 {
+		t.Errorf("sessions left: %d %v", len(page.Rows), err)
+	}
+}

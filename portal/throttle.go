@@ -2,6 +2,8 @@ package portal
 
 import (
 	"maps"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,11 +26,19 @@ type throttle struct {
 	by  map[throttleKey]*failures
 }
 
-type throttleKey struct{ login, address string }
+// throttleKey is what is counted: failed logins, or, where it says what, that.
+type throttleKey struct{ what, login, address string }
 
 type failures struct {
 	count int
 	since time.Time
+}
+
+// throttled refuses until a time has passed.
+func throttled(wait time.Duration) *Problem {
+	p := problem(http.StatusTooManyRequests, codeThrottled, "too many failed logins; try again later")
+	p.RetryAfter = int(wait.Seconds()) + 1
+	return p
 }
 
 func newThrottle(now func() time.Time) *throttle {
@@ -36,7 +46,7 @@ func newThrottle(now func() time.Time) *throttle {
 }
 
 func throttleKeys(login, address string) map[throttleKey]int {
-	return map[throttleKey]int{{login, address}: failuresPair, {login, ""}: failuresLogin, {"", address}: failuresAddress}
+	return map[throttleKey]int{{login: login, address: address}: failuresPair, {login: login}: failuresLogin, {address: address}: failuresAddress}
 }
 
 // wait is how long a login from an address must wait; 0 is not at all.
@@ -56,13 +66,28 @@ func (t *throttle) wait(login, address string) time.Duration {
 
 // failed counts a failed login.
 func (t *throttle) failed(login, address string) {
+	t.add(slices.Collect(maps.Keys(throttleKeys(login, address)))...)
+}
+
+// count is how often something was added within the window.
+func (t *throttle) count(k throttleKey) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f := t.by[k]; f != nil && t.now().Sub(f.since) < throttleWindow {
+		return f.count
+	}
+	return 0
+}
+
+// add counts one more of each.
+func (t *throttle) add(keys ...throttleKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
 	if len(t.by) >= throttleEntries {
 		t.forget(now)
 	}
-	for k := range throttleKeys(login, address) {
+	for _, k := range keys {
 		f := t.by[k]
 		if f == nil || now.Sub(f.since) >= throttleWindow {
 			f = &failures{since: now}
@@ -76,7 +101,7 @@ func (t *throttle) failed(login, address string) {
 func (t *throttle) succeeded(login, address string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.by, throttleKey{login, address})
+	delete(t.by, throttleKey{login: login, address: address})
 }
 
 // forget drops what is past its window; when that is not enough, half of the rest.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -352,10 +354,16 @@ func (s *site) portals(ctx context.Context, links *federation.Federation, servic
 		Site:    portal.Site{ID: cfg.Site.ID, Name: cfg.Site.Name, Level: cfg.Site.Level, Region: cfg.Site.Region, Parent: cfg.Parent.Site},
 		Backend: n, Keys: n.Keys(), Personal: s.personal, Federation: s.linksOf(links), Replicas: s.replicas, Model: n.Model, Verify: s.signed, Notifier: calls,
 		Configured: n.ConfiguredModel(), Signed: s.signedModel, Assets: web.Dist(), Logger: s.log, Registerer: n.Metrics(),
-		FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
+		Secure: cfg.Portal.TLS, FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
 	opt.Service, opt.Quality, opt.Rehearser = service, s.survey().Keeper(), n
 	var err error
+	for _, p := range cfg.Portal.Proxies {
+		opt.Proxies = append(opt.Proxies, netip.MustParsePrefix(p)) // judged with the configuration
+	}
+	if opt.Providers, err = providers(cfg.Portal.OIDC); err != nil {
+		return err
+	}
 	if opt.Replayer, err = s.replayer(); err != nil {
 		return err
 	}
@@ -372,6 +380,35 @@ func (s *site) portals(ctx context.Context, links *federation.Federation, servic
 	}
 	s.add("portals", func(ctx context.Context) error { return p.ServeOn(ctx, listeners) })
 	return nil
+}
+
+// providers are the OpenID providers by which people log in, with their secrets read.
+func providers(cfg config.OIDC) (map[portal.Portal]portal.Provider, error) {
+	out := map[portal.Portal]portal.Provider{}
+	for door, p := range map[portal.Portal]config.Provider{portal.Regulator: cfg.Regulator, portal.Enterprise: cfg.Enterprise} {
+		if p.Issuer == "" {
+			continue
+		}
+		secret, err := config.Secret(p.SecretFile)
+		if err != nil {
+			return nil, fmt.Errorf("secret of the client at %s: %w", p.Issuer, err)
+		}
+		var roots *x509.CertPool
+		if p.CAFile != "" {
+			pem, err := os.ReadFile(p.CAFile)
+			if err != nil {
+				return nil, fmt.Errorf("authorities of %s: %w", p.Issuer, err)
+			}
+			if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(pem) {
+				return nil, fmt.Errorf("authorities of %s: no certificate in %s", p.Issuer, p.CAFile)
+			}
+		}
+		out[door] = portal.Provider{
+			Issuer: p.Issuer, ClientID: p.ClientID, Secret: secret, NameZH: p.NameZH, NameEN: p.NameEN, URL: p.URL, Scopes: p.Scopes, LinkClaim: p.LinkClaim,
+			TrustAMR: p.TrustAMR, TrustACR: p.TrustACR, Hosts: p.Hosts, Logout: p.Logout, Roots: roots,
+		}
+	}
+	return out, nil
 }
 
 // linksOf is how the links to parent and children stand. The leader holds them, so it is asked; without one, what this replica itself

@@ -171,7 +171,8 @@ func configure(dir string, sites []*site, s *site, replica int) (string, error) 
 			"regulator": a.Regulator, "enterprise": a.Enterprise, "access": a.Access, "mqtt": a.MQTT, "grpc": a.GRPC, "ops": a.Ops,
 		},
 		"bootstrap": bootstrap,
-		"portal":    m{"first_change": false, "second_factor": "optional"},
+		// Anybody who tries the demonstration logs in with the one password it prints: nothing of it is real.
+		"portal": m{"first_change": false, "second_factor": "optional"},
 	}
 	maps.Copy(c, s.Pace)
 	for _, parent := range sites {

@@ -129,6 +129,11 @@ type Portal struct {
 	FirstChange bool `koanf:"first_change"`
 	// SecondFactor of regulators and administrators beside the password: "required" or "optional".
 	SecondFactor string `koanf:"second_factor" validate:"oneof=required optional"`
+	// Proxies before the portals, by network (CIDR): only they are believed who asks.
+	Proxies []string `koanf:"proxies" validate:"dive,cidr"`
+	// TLS: browsers reach the portals over TLS, so that cookies are sent over it alone.
+	TLS  bool `koanf:"tls"`
+	OIDC OIDC `koanf:"oidc"`
 }
 
 // Doors are the ways in for gateways.
@@ -170,7 +175,7 @@ func Defaults() Config {
 		},
 		Engine:   Engine{Tick: time.Second, OfflineAfter: 10 * time.Minute, FanStopDelay: 10 * time.Minute},
 		Ledger:   Ledger{CheckpointEvery: 10 * time.Second},
-		Portal:   Portal{SecondFactor: "optional"},
+		Portal:   Portal{FirstChange: true, SecondFactor: "required", Proxies: []string{}, OIDC: OIDC{Regulator: noProvider(), Enterprise: noProvider()}},
 		Doors:    Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
 		Model:    Service{Rate: 100, Burst: 1000, Concurrent: 4, Batch: 1000, ReplayDays: 31, Plants: 100000},
 		Analysis: Analysis{SampleEvery: time.Hour, ReadingsEvery: 6 * time.Hour},

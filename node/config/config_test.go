@@ -126,6 +126,14 @@ func TestEveryErrorIsNamed(t *testing.T) {
 		}},
 		{name: "notify, SMS with a password in its URL", from: "ledger:", to: "notify: {sms: {url: \"https://u:p@sms.example.com\", template: '{\"to\":{{json .Nobody}}}'}}\nledger:", want: []string{"notify.sms.url: must be https, without a password", "notify.sms.template: must give JSON"}},
 		{name: "notify, unknown key", from: "ledger:", to: "notify: {smtp: {password: hush}}\nledger:", want: []string{"notify.smtp.password: unknown key"}},
+		{name: "oidc, by half", from: "ledger:", to: "portal: {oidc: {regulator: {issuer: \"https://sso.example.com\"}, enterprise: {client_id: x}}}\nledger:", want: []string{
+			"portal.oidc.regulator.client_id: is needed", "portal.oidc.regulator.client_secret_file: is needed", "portal.oidc.regulator.url: is needed", "portal.oidc.regulator.name_zh: is needed", "portal.oidc.enterprise.issuer: is needed",
+		}},
+		{name: "oidc, forms", from: "ledger:", to: "portal: {oidc: {regulator: {issuer: \"http://sso.example.com\", client_id: x, client_secret_file: /nowhere/s, ca_file: /nowhere/c, url: \"https://u:p@portal.example.com/app\", name_zh: 统一, name_en: SSO}}}\nledger:", want: []string{
+			"portal.oidc.regulator.issuer: must be https", "portal.oidc.regulator.url: must be https", "portal.oidc.regulator.url: a portal stands at the root", "portal.oidc.regulator.client_secret_file: open /nowhere/s", "portal.oidc.regulator.ca_file: open /nowhere/c",
+		}},
+		{name: "proxies", from: "ledger:", to: "portal: {proxies: [10.0.0.5]}\nledger:", want: []string{"portal.proxies[0]: must be a network"}},
+		{name: "oidc, secret in clear", from: "ledger:", to: "portal: {oidc: {regulator: {client_secret: hush}}}\nledger:", want: []string{"portal.oidc.regulator.client_secret: unknown key"}},
 		{name: "several", from: "data_dir: /tmp/d\n", to: "log: {level: loud}\nnonsense: 1\n", want: []string{"data_dir: is needed", "log.level: must be one of", "nonsense: unknown key"}},
 	}
 	for _, c := range cases {
@@ -148,6 +156,9 @@ func TestEveryErrorIsNamed(t *testing.T) {
 
 func TestDefaultsAreValidWithASite(t *testing.T) {
 	c := Defaults()
+	if !c.Portal.FirstChange || c.Portal.SecondFactor != "required" {
+		t.Errorf("people may log in with a password alone that somebody else knows: %+v", c.Portal)
+	}
 	c.Site = Site{ID: "ministry", Name: "M", Level: "ministry"}
 	c.DataDir, c.IdentityDir = "d", "i"
 	c.derive()

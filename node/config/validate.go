@@ -56,7 +56,7 @@ func must(err error) {
 // wanted says in words what a rule asks for.
 var wanted = map[string]string{
 	"required": "is needed", "address": "must be host:port", "oneof": "must be one of %s", "min": "must be at least %s", "max": "must be at most %s",
-	"email": "must be an e-mail address", "url": "must be a URL", "site_id": "must be 2 to 32 lower case letters, digits and -, a letter first", "login": "must be 3 to 32 of a-z 0-9 . _ -, a letter first", "region": "must be a GB/T 2260 code",
+	"email": "must be an e-mail address", "cidr": "must be a network such as 10.0.0.5/32", "url": "must be a URL", "site_id": "must be 2 to 32 lower case letters, digits and -, a letter first", "login": "must be 3 to 32 of a-z 0-9 . _ -, a letter first", "region": "must be a GB/T 2260 code",
 }
 
 // Validate names everything that is wrong, by key.
@@ -110,7 +110,7 @@ func (c *Config) relations() []error {
 	}
 	errs = append(errs, readable("doors.compat_mapping", c.Doors.CompatMapping))
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	return slices.Concat(errs, c.Notify.problems(), c.peers(), c.listeners())
+	return slices.Concat(errs, c.Notify.problems(), c.Portal.OIDC.problems(), c.peers(), c.listeners())
 }
 
 // peers judges the list of replicas: odd in number, without doubles, and this one among them with its own addresses.

@@ -191,6 +191,7 @@ export class Site {
       this.sessions.set(`${portal}:${token}`, name)
       return json(sessionOf(name), 200, { 'Set-Cookie': `dusthub_session=${token}; HttpOnly; SameSite=Strict; Path=/` })
     }
+    if (route === '/session/ways') return json({})
     if (!login) return refuse(401, 'not logged in')
     if (req.method !== 'GET' && req.headers['x-csrf-token'] !== 'fixture') return refuse(403, 'csrf')
     if (route === '/session') {

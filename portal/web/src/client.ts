@@ -147,7 +147,7 @@ export function patch(path: string, body: unknown): Promise<unknown> {
   return call('patch', path, { body })
 }
 
-export const remove = (path: string): Promise<void> => call('delete', path)
+export const remove = <T = void>(path: string): Promise<T> => call('delete', path)
 
 /** Sends a question whose answer comes line by line, and tells each line as it comes. It ends when the signal says so. */
 export async function lines(

@@ -1,7 +1,7 @@
 // Who is logged in.
 import { computed, shallowRef, watch } from 'vue'
 import type { Router } from 'vue-router'
-import type { Session } from './api'
+import type { Logout, Session } from './api'
 import { ApiError, get, onDue, onSessionLost, post, remove, setToken } from './client'
 import { closeLive, connected, openLive } from './live'
 import { detour, hearsChanges, homeOf } from './logic/offices'
@@ -49,17 +49,35 @@ function end(): void {
   closeLive()
 }
 
-export async function logIn(login: string, password: string, code = ''): Promise<void> {
-  localStorage.removeItem(LEAVING)
-  begin(await post<Session>('/session', code ? { login, password, code } : { login, password }))
+/** What a login is made of; what was not asked for is empty. */
+export interface Credentials {
+  login: string
+  password: string
+  code?: string | undefined
+  captcha?: string | undefined
+  answer?: string | undefined
 }
 
+export async function logIn(given: Credentials): Promise<void> {
+  localStorage.removeItem(LEAVING)
+  begin(await post<Session>('/session', Object.fromEntries(Object.entries(given).filter(([, value]) => value))))
+}
+
+/** Completes a login by the provider with the code of this site's second factor. */
+export async function finishByProvider(code: string): Promise<void> {
+  localStorage.removeItem(LEAVING)
+  begin(await post<Session>('/session/sso', { code }))
+}
+
+/** Ends the session, and leads to the provider where it is to be ended there too. */
 export async function logOut(): Promise<void> {
-  await remove('/session').catch((e: unknown) => {
+  const left = await remove<Logout | undefined>('/session').catch((e: unknown) => {
     if (!(e instanceof ApiError)) throw e // ended already: that is what was asked for
     if (e.status === 0) localStorage.setItem(LEAVING, '1') // the site is told when it can be reached
+    return undefined
   })
   end()
+  if (left?.next) location.assign(left.next)
 }
 
 async function restore(): Promise<void> {

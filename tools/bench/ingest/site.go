@@ -79,6 +79,7 @@ func (s *site) run(ctx context.Context, o options, level string, parent *site, s
 		"site": identity, "data_dir": filepath.Join(s.dir, "data"), "identity_dir": filepath.Join(s.dir, "identity"),
 		"replica":   object{"id": s.id + "-1", "raft": s.peer, "rpc": rpc[0], "bootstrap": true},
 		"listen":    object{"regulator": s.regulator, "access": s.access, "grpc": s.grpc, "ops": s.ops},
+		"portal":    object{"first_change": false, "second_factor": "optional"}, // a program logs in
 		"bootstrap": object{"admin_login": "admin", "admin_password_file": filepath.Join(s.dir, "admin.password")},
 		"doors":     object{"rate_per_gateway": 1_000_000_000},
 	}

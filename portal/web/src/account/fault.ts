@@ -6,6 +6,7 @@ import { refusal } from '../shared/refusal'
 export function fault(e: unknown, t: (key: string) => string, fields: Record<string, string>): string {
   if (!(e instanceof ApiError)) return String(e)
   if (e.status === 429) return t('login.locked')
+  if (e.problem.code === 'stale') return t('signin.stale')
   const key = e.problem.errors?.map((x) => fields[x.location ?? '']).find(Boolean)
   return key ? t(key) : refusal(e, t)
 }

@@ -157,6 +157,9 @@ export const auditEn: typeof auditZh = {
   results: { ok: 'Done', failed: 'Failed', refused: 'Refused' },
   actions: {
     login: 'Login',
+    sso_login: 'Login by provider',
+    user_linked: 'Linked to provider',
+    captcha: 'Captcha',
     logout: 'Logout',
     user_created: 'Person let in',
     user_changed: 'Person changed',

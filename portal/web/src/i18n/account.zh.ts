@@ -155,6 +155,9 @@ export const auditZh = {
   actions: {
     login: '登录',
     logout: '退出登录',
+    sso_login: '统一身份登录',
+    user_linked: '关联统一身份',
+    captcha: '验证码',
     user_created: '新建用户',
     user_changed: '修改用户',
     users: '查看用户',

@@ -2,12 +2,14 @@
 import { accountEn, auditEn, orgsEn, peopleEn } from './account.en'
 import { analysisEn } from './analysis.en'
 import { checkInEn, offlineEn } from './offline.en'
+import { signinEn } from './login.en'
 import { deskEn } from './plant.en'
 import type { Messages } from './zh'
 
 export const en: Messages = {
   desk: deskEn,
   analysis: analysisEn,
+  signin: signinEn,
   account: accountEn,
   offline: offlineEn,
   checkIn: checkInEn,

@@ -2,11 +2,13 @@
 import { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
 import { analysisZh } from './analysis.zh'
 import { checkInZh, offlineZh } from './offline.zh'
+import { signinZh } from './login.zh'
 import { deskZh } from './plant.zh'
 
 export const zh = {
   desk: deskZh,
   analysis: analysisZh,
+  signin: signinZh,
   account: accountZh,
   offline: offlineZh,
   checkIn: checkInZh,
