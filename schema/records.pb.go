@@ -4617,6 +4617,8 @@ type Session struct {
 	Seen          int64                  `protobuf:"varint,6,opt,name=seen,proto3" json:"seen,omitempty"`
 	Address       string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
 	Agent         string                 `protobuf:"bytes,8,opt,name=agent,proto3" json:"agent,omitempty"`
+	Provider      string                 `protobuf:"bytes,9,opt,name=provider,proto3" json:"provider,omitempty"` // issuer by which the person logged in; empty: by a password
+	Factor        bool                   `protobuf:"varint,10,opt,name=factor,proto3" json:"factor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4705,6 +4707,20 @@ func (x *Session) GetAgent() string {
 		return x.Agent
 	}
 	return ""
+}
+
+func (x *Session) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *Session) GetFactor() bool {
+	if x != nil {
+		return x.Factor
+	}
+	return false
 }
 
 // AuditEntry is one thing a person or machine did that is not visible from a record change itself.
@@ -6547,7 +6563,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\f软件版本R\aversion\x12?\n" +
 	"\x0eschema_version\x18\a \x01(\tB\x18\xd2\xf3\x18\x14\n" +
 	"\x12数据规范版本R\rschemaVersion:\x1a\xca\xf3\x18\x16\n" +
-	"\x06站点\x10\a\x18\x01\"\x02id2\x04A3.1\"\xa7\b\n" +
+	"\x06站点\x10\a\x18\x01\"\x02id2\x04A3.1\"\xb0\b\n" +
 	"\x04User\x125\n" +
 	"\x05login\x18\x01 \x01(\tB\x1f\xd2\xf3\x18\x1b\n" +
 	"\t登录名\x12\x0erequired,loginR\x05login\x123\n" +
@@ -6588,9 +6604,9 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\asubject\x18\x10 \x01(\tB!\xd2\xf3\x18\x1d\n" +
 	"\x12统一身份标识\x12\amax=512R\asubject\x126\n" +
 	"\flocked_until\x18\x11 \x01(\x03B\x13\xd2\xf3\x18\x0f\n" +
-	"\t锁定至\x1a\x02msR\vlockedUntil:'\xca\xf3\x18#\n" +
+	"\t锁定至\x1a\x02msR\vlockedUntil:0\xca\xf3\x18,\n" +
 	"\x06用户\x10\a\"\x05login*\n" +
-	"enterprise2\x04A1.3\"\x97\x02\n" +
+	"enterprise*\asubject2\x04A1.3\"\x97\x02\n" +
 	"\x03Org\x128\n" +
 	"\x04code\x18\x01 \x01(\tB$\xd2\xf3\x18 \n" +
 	"\f机构编码\x12\x10required,site_idR\x04code\x122\n" +
@@ -6636,7 +6652,7 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\x0f可解密站点\x12\x10required,site_idR\x06reader\x129\n" +
 	"\x06sealed\x18\x05 \x01(\fB!\xd2\xf3\x18\x1d\n" +
 	"\x06密文\x12\x11required,max=1024(\x01R\x06sealed:?\xca\xf3\x18;\n" +
-	"\x14数据密钥(密文)\x10\a\x18\x01\"\x02id*\x06reader2\x13GB/T 39786-2021 8.4\"\xdd\x03\n" +
+	"\x14数据密钥(密文)\x10\a\x18\x01\"\x02id*\x06reader2\x13GB/T 39786-2021 8.4\"\xe3\x04\n" +
 	"\aSession\x12?\n" +
 	"\x02id\x18\x01 \x01(\tB/\xd2\xf3\x18+\n" +
 	"\f令牌摘要\x12\x1brequired,len=64,hexadecimalR\x02id\x12/\n" +
@@ -6653,7 +6669,12 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\aaddress\x18\a \x01(\tB\x1a\xd2\xf3\x18\x16\n" +
 	"\f来源地址\x12\x06max=64R\aaddress\x12.\n" +
 	"\x05agent\x18\b \x01(\tB\x18\xd2\xf3\x18\x14\n" +
-	"\t浏览器\x12\amax=200R\x05agent:\x19\xca\xf3\x18\x15\n" +
+	"\t浏览器\x12\amax=200R\x05agent\x12=\n" +
+	"\bprovider\x18\t \x01(\tB!\xd2\xf3\x18\x1d\n" +
+	"\x12统一身份认证\x12\amax=512R\bprovider\x12E\n" +
+	"\x06factor\x18\n" +
+	" \x01(\bB-\xd2\xf3\x18)\n" +
+	"'已由统一身份认证双因素核验R\x06factor:\x19\xca\xf3\x18\x15\n" +
 	"\x06会话\x10\a\"\x02id*\x05login\"\x86\x04\n" +
 	"\n" +
 	"AuditEntry\x12&\n" +

@@ -1496,6 +1496,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/captcha": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A captcha, for a login that was answered captcha
+         * @description Roles: anybody, without a session.
+         */
+        post: operations["captcha"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/captcha/sound": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The digits of a captcha, spoken (WAV)
+         * @description Roles: anybody, without a session.
+         */
+        get: operations["captcha-sound"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/keys": {
         parameters: {
             query?: never;
@@ -1634,6 +1674,90 @@ export interface paths {
          * @description Roles: site_admin, ministry_regulator, province_regulator, security_admin, audit_admin.
          */
         post: operations["second-factor-offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/sso": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lead the browser to the provider (OpenID Connect)
+         * @description Roles: anybody, without a session.
+         */
+        get: operations["sso-begin"];
+        put?: never;
+        /**
+         * Give the second factor of this site in a login by the provider
+         * @description Roles: anybody, without a session.
+         */
+        post: operations["sso-factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/sso/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the provider leads the browser back to
+         * @description Roles: anybody, without a session.
+         */
+        get: operations["sso-return"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/sso/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How this browser's login by the provider stands
+         * @description Roles: anybody, without a session.
+         */
+        get: operations["sso-state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ways to log in beside login and password
+         * @description Roles: anybody, without a session.
+         */
+        get: operations["login-ways"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2322,6 +2446,17 @@ export interface components {
             name?: string;
             site: string;
         };
+        CaptchaView: {
+            /**
+             * Format: int64
+             * @description ms
+             */
+            expires: number;
+            /** @description PNG, as a data URI */
+            picture: string;
+            /** @description to be sent back with the digits */
+            token: string;
+        };
         CatalogueLimit: {
             basis: string;
             /** @description these dusts only, table dust_category */
@@ -2373,6 +2508,8 @@ export interface components {
             region?: string;
             /** @description table role */
             role?: string;
+            /** @description identifier (sub) at the provider; empty unlinks */
+            subject?: string;
         };
         Changed: {
             /** Format: int64 */
@@ -2853,7 +2990,8 @@ export interface components {
             warns: boolean;
         };
         EnrolInputBody: {
-            password: string;
+            /** @description not needed within 10 minutes of a login by a provider */
+            password?: string;
         };
         EnrolView: {
             /** @description PNG, as a data URI */
@@ -3680,10 +3818,21 @@ export interface components {
             items: components["schemas"]["LedgerHeadView"][];
         };
         LoginInputBody: {
+            /** @description its digits */
+            answer?: string;
+            /** @description token of a captcha, when the answer without was captcha */
+            captcha?: string;
             /** @description second factor or recovery code, when the answer to the password alone was second_factor */
             code?: string;
             login: string;
             password: string;
+        };
+        LoginWays: {
+            provider?: components["schemas"]["ProviderName"];
+        };
+        LogoutView: {
+            /** @description where the browser logs out of the provider too */
+            next?: string;
         };
         Lower: {
             /**
@@ -4295,12 +4444,14 @@ export interface components {
             target_share: number;
         };
         Problem: {
-            /** @description what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, changed, refused, throttled, unavailable, ... */
+            /** @description what a program decides on: unauthorized, forbidden, csrf, not_found, not_here, exists, changed, stale, refused, captcha, second_factor, throttled, unavailable, ... */
             code: string;
             detail?: string;
             errors?: components["schemas"]["ErrorDetail"][];
             /** @description of the code changed: the record as it is now, and how the change differs from it */
             outdated?: components["schemas"]["OutdatedView"];
+            /** @description with second_factor: to be sent as captcha with the code, so that no other captcha is asked */
+            proof?: string;
             /** Format: int64 */
             status: number;
             title: string;
@@ -4338,6 +4489,10 @@ export interface components {
              */
             used: number;
             warnings?: string[];
+        };
+        ProviderName: {
+            en: string;
+            zh: string;
         };
         PublishInputBody: {
             /** @description judge by it from now on */
@@ -4798,6 +4953,8 @@ export interface components {
              */
             expires: number;
             portal: string;
+            /** @description logged in by the provider */
+            provider?: boolean;
             site: components["schemas"]["PortalSite"];
             user: components["schemas"]["SessionUser"];
         };
@@ -4915,6 +5072,20 @@ export interface components {
             origin: string;
             spot_check: components["schemas"]["SpotCheck"];
         };
+        SsoCodeInputBody: {
+            /** @description of the second factor, or a recovery code */
+            code: string;
+        };
+        SsoView: {
+            provider?: components["schemas"]["ProviderName"];
+            /**
+             * @description code: the second factor of this site too; unlinked: the identity is linked to nobody here
+             * @enum {string}
+             */
+            step?: "code" | "unlinked";
+            /** @description unlinked: what the security administrator links a person to */
+            subject?: string;
+        };
         Standing: {
             alarm: string;
             enterprise: string;
@@ -4998,7 +5169,8 @@ export interface components {
         TakeOffInputBody: {
             /** @description of the second factor, or a recovery code */
             code: string;
-            password: string;
+            /** @description not needed within 10 minutes of a login by a provider */
+            password?: string;
         };
         TightenInputBody: {
             /** @description codes */
@@ -5062,6 +5234,8 @@ export interface components {
         UserView: {
             disabled?: boolean;
             enterprise?: string;
+            /** @description the person's portal has a login by a provider; said in lists */
+            linkable?: boolean;
             login: string;
             name: string;
             org?: string;
@@ -5069,6 +5243,8 @@ export interface components {
             /** @enum {string} */
             role: "ministry_regulator" | "province_regulator" | "plant_manager" | "plant_worker" | "site_admin" | "security_admin" | "audit_admin";
             second_factor?: boolean;
+            /** @description identifier at the provider that the person is linked to */
+            subject?: string;
         };
         VariableView: {
             /** @description number, text, or true or false */
@@ -5285,6 +5461,7 @@ export type BothLevelCount = components['schemas']['BothLevelCount'];
 export type BothString = components['schemas']['BothString'];
 export type BucketView = components['schemas']['BucketView'];
 export type Camera = components['schemas']['Camera'];
+export type CaptchaView = components['schemas']['CaptchaView'];
 export type CatalogueLimit = components['schemas']['CatalogueLimit'];
 export type CellError = components['schemas']['CellError'];
 export type ChangeEvent = components['schemas']['ChangeEvent'];
@@ -5394,6 +5571,8 @@ export type ListFormView = components['schemas']['ListFormView'];
 export type ListKeyRouteView = components['schemas']['ListKeyRouteView'];
 export type ListLedgerHeadView = components['schemas']['ListLedgerHeadView'];
 export type LoginInputBody = components['schemas']['LoginInputBody'];
+export type LoginWays = components['schemas']['LoginWays'];
+export type LogoutView = components['schemas']['LogoutView'];
 export type Lower = components['schemas']['Lower'];
 export type Metric = components['schemas']['Metric'];
 export type MetricCount = components['schemas']['MetricCount'];
@@ -5455,6 +5634,7 @@ export type PriorityCount = components['schemas']['PriorityCount'];
 export type Problem = components['schemas']['Problem'];
 export type Progress = components['schemas']['Progress'];
 export type Proposal = components['schemas']['Proposal'];
+export type ProviderName = components['schemas']['ProviderName'];
 export type PublishInputBody = components['schemas']['PublishInputBody'];
 export type PushKey = components['schemas']['PushKey'];
 export type QualityRuleView = components['schemas']['QualityRuleView'];
@@ -5496,6 +5676,8 @@ export type Site = components['schemas']['Site'];
 export type SpotCheck = components['schemas']['SpotCheck'];
 export type SpotCheckAnswer = components['schemas']['SpotCheckAnswer'];
 export type SpotCheckView = components['schemas']['SpotCheckView'];
+export type SsoCodeInputBody = components['schemas']['SsoCodeInputBody'];
+export type SsoView = components['schemas']['SsoView'];
 export type Standing = components['schemas']['Standing'];
 export type Step = components['schemas']['Step'];
 export type StepView = components['schemas']['StepView'];
@@ -8315,13 +8497,78 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
                     "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["LogoutView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    captcha: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptchaView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "captcha-sound": {
+        parameters: {
+            query: {
+                token: string;
+                lang?: "zh" | "en";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
             };
             /** @description A problem */
             default: {
@@ -8578,6 +8825,165 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnrolView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sso-begin": {
+        parameters: {
+            query?: {
+                /** @description place within the portal to return to */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See Other */
+            303: {
+                headers: {
+                    Location?: string;
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sso-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SsoCodeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sso-return": {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+                /** @description RFC 9207 */
+                iss?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See Other */
+            303: {
+                headers: {
+                    Location?: string;
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sso-state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SsoView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "login-ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginWays"];
                 };
             };
             /** @description A problem */
