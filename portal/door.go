@@ -42,10 +42,10 @@ func (s *Server) open(p Portal) (*door, error) {
 		}
 	}
 	d.app = fiber.New(fiber.Config{
-		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, ErrorHandler: d.lastResort,
+		AppName: "dusthub " + string(p), DisableStartupMessage: true, Immutable: true, UnescapePath: true, DisablePreParseMultipartForm: true, ErrorHandler: d.lastResort,
 		BodyLimit: maxAttachment + maxHeader, Concurrency: maxConnections, ReadBufferSize: maxHeader, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	})
-	d.app.Server().HeaderReceived = limitBody
+	d.app.Server().HeaderReceived = d.limitBody
 	d.app.Server().KeepHijackedConns = true // an event stream closes its own
 	d.app.Use(recoverer.New(), d.measure, d.secure, d.deadline, compress.New(compress.Config{Level: compress.LevelBestSpeed, Next: uncompressed}))
 	d.api = humafiber.New(d.app, s.apiConfig(p))
@@ -68,9 +68,12 @@ func uncompressed(c *fiber.Ctx) bool {
 	return !strings.HasPrefix(p, "/api/v1/") || strings.HasPrefix(p, "/api/v1/events") || strings.HasPrefix(p, "/api/v1/attachments") || strings.HasPrefix(p, "/api/v1/session") || p == "/api/v1/model/back-test"
 }
 
-// limitBody refuses large bodies before they are read, but where a file is uploaded.
-func limitBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if string(h.Method()) == http.MethodPost && strings.HasPrefix(string(h.RequestURI()), "/api/v1/attachments") {
+// limitBody refuses large bodies before they are read, but those of a route that takes files from whoever has a session: who has none would have
+// a listener's every connection hold ten megabytes.
+func (d *door) limitBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	takesFiles := slices.ContainsFunc(accesses, func(a Access) bool { return a.body > maxBody && a.Method == string(h.Method()) && a.Path == path })
+	if takesFiles && d.s.identify(&viewer{portal: d.portal}, string(h.Cookie(d.cookieName()))) == nil {
 		return fasthttp.RequestConfig{}
 	}
 	return fasthttp.RequestConfig{MaxRequestBodySize: maxBody}
@@ -177,6 +180,10 @@ func (d *door) admit(ctx huma.Context, a Access) (*viewer, error) {
 	changes := a.Method != http.MethodGet
 	if changes && c.Get("Sec-Fetch-Site") == "cross-site" {
 		return nil, problem(http.StatusForbidden, codeCSRF, "a change cannot be asked for from another site")
+	}
+	if changes && c.Get(fiber.HeaderContentType) == "" && c.Request().Header.ContentLength() != 0 {
+		// A page of another site can send a body without a type, and none of JSON.
+		return nil, problem(http.StatusUnsupportedMediaType, "media_type", "say in Content-Type what the body is")
 	}
 	if a.Roles == nil {
 		return v, nil

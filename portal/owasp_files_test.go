@@ -12,7 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"dusthub/portal/sheet"
 	"dusthub/schema"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 func writeFile(t testing.TB, dir, name, content string) string {
@@ -123,6 +126,27 @@ func hostileWorkbooks(t *testing.T) {
 	for _, path := range []string{"/tmp/dusthub-slipped", "../../../tmp/dusthub-slipped", "dusthub-slipped", "../dusthub-slipped"} {
 		if _, err := os.Stat(path); err == nil {
 			t.Errorf("%s was written", path)
+		}
+	}
+}
+
+// injectedCells: a cell holds a text, whatever the text.
+func injectedCells(t *testing.T) {
+	s := newProbed(t)
+	for name, value := range injected {
+		for _, field := range []string{"name", "address", "code", "region", "uscc"} {
+			e := plantRecords(plantA, probeTime)[0].(*schema.Enterprise)
+			m := e.ProtoReflect()
+			fd := m.Descriptor().Fields().ByName(protoreflect.Name(field))
+			if fd == nil {
+				continue
+			}
+			m.Set(fd, protoreflect.ValueOfString(value))
+			var b bytes.Buffer
+			if err := sheet.Write(&b, "Enterprise", []schema.Record{e}); err != nil {
+				continue // no such cell can be made
+			}
+			withstood(t, field+"="+name, value, actors[2], s.importing(b.Bytes()))
 		}
 	}
 }

@@ -54,6 +54,19 @@ func headersOfAnswers(t *testing.T) {
 			}
 		}
 	}
+	// A stream writes its head itself, once it has taken the connection over.
+	addrs := s.serve()
+	for _, x := range actors {
+		if x.login != "ministry" && x.login != "manager-a" {
+			continue
+		}
+		got := s.stream(addrs[x.portal], x, accessOf("events"))
+		for _, header := range []string{"X-Content-Type-Options", "Content-Security-Policy", "Cache-Control", "Referrer-Policy", "Cross-Origin-Resource-Policy", "Strict-Transport-Security"} {
+			if got.header.Get(header) == "" {
+				t.Errorf("%s portal, stream: no %s: %v", x.portal, header, got.header)
+			}
+		}
+	}
 	if plain := newSite(t); plain.on(Regulator, "", http.MethodGet, "/", nil).header.Get("Strict-Transport-Security") != "" {
 		t.Error("without TLS a browser must not be told to ask for it")
 	}

@@ -210,10 +210,18 @@ func otherPaths(t *testing.T) {
 	}
 }
 
-// describedAlone: a portal's description and page name its own routes alone.
+// describedAlone: a portal's description and page name its own routes alone, and nothing is served but the API, its description and the front end.
 func describedAlone(t *testing.T) {
 	s := newSite(t)
 	for _, p := range both {
+		for _, routes := range s.server.App(p).Stack() {
+			for _, r := range routes {
+				known := strings.HasPrefix(r.Path, "/api/v1/") || r.Path == "/" || r.Path == "/api/docs" || strings.HasPrefix(r.Path, "/openapi")
+				if !known {
+					t.Errorf("%s portal: %s %s is served, and in no list", p, r.Method, r.Path)
+				}
+			}
+		}
 		var doc struct{ Paths map[string]map[string]any }
 		s.on(p, "", http.MethodGet, "/openapi.json", nil).into(t, &doc)
 		page := string(s.on(p, "", http.MethodGet, "/api/docs", nil).body)

@@ -73,6 +73,17 @@ func bruteForce(t *testing.T) {
 	}
 }
 
+// loginForm: a page of another site cannot send the login's body, for a form has none of JSON.
+func loginForm(t *testing.T) {
+	s := newProbed(t)
+	body := `{"login":"ministry","password":"` + rightPassword + `"}`
+	for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", ""} {
+		if got := s.on(Regulator, "", http.MethodPost, "/api/v1/session", nil, withBody(media, body)); got.status/100 != 4 || got.header.Get("Set-Cookie") != "" {
+			t.Errorf("%q: %d", media, got.status)
+		}
+	}
+}
+
 // spreadGuesses: one password tried on many logins is one guesser.
 func spreadGuesses(t *testing.T) {
 	s := newProbed(t)

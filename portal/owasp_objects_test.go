@@ -72,6 +72,9 @@ func foreignIDs(t *testing.T) {
 				if a.scope != nil && strings.Contains(path, plant) && got.status != http.StatusNotFound {
 					t.Errorf("%s asked for something of plant %s: %d %s", x.name, plant, got.status, clip(string(got.body), 200))
 				}
+				if named := strings.Contains(path, plant) || set != nil; named && bytes.Contains(got.body, []byte("nanjing")) {
+					t.Errorf("%s was told whose plant %s is: %d %s", x.name, plant, got.status, clip(string(got.body), 300))
+				}
 				if got.status/100 == 2 && bytes.Contains(got.body, []byte(plant)) {
 					t.Errorf("%s was told of plant %s: %s", x.name, plant, clip(string(got.body), 300))
 				}

@@ -16,6 +16,7 @@ var owasp = []struct {
 	}},
 	{"API2:2023 Broken Authentication", map[string]func(*testing.T){
 		"a change needs the session's own proof": csrfOfEveryChange,
+		"a login from another site's form":       loginForm,
 		"brute force":                            bruteForce,
 		"one password on many logins":            spreadGuesses,
 		"who exists":                             whoExists,
@@ -66,6 +67,7 @@ var owasp = []struct {
 		"names of files":                    fileNames,
 		"workbooks that attack the reader":  hostileWorkbooks,
 		"cells that would be formulas":      formulas,
+		"injection, in cells of a workbook": injectedCells,
 		"texts come back as texts":          textsAsTexts,
 	}},
 }
