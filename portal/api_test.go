@@ -311,10 +311,10 @@ func picture(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// noisyPicture is one that does not pack: some 600 KB.
-func noisyPicture(t testing.TB) []byte {
+// noisyPicture is one that does not pack: a byte for each point of a square of some size.
+func noisyPicture(t testing.TB, size int) []byte {
 	t.Helper()
-	img := image.NewGray(image.Rect(0, 0, 800, 760))
+	img := image.NewGray(image.Rect(0, 0, size, size))
 	for i := range img.Pix {
 		img.Pix[i] = byte(i * i >> 3 * 2654435761 >> 13)
 	}
@@ -328,7 +328,7 @@ func noisyPicture(t testing.TB) []byte {
 func TestAttachments(t *testing.T) {
 	s := newSite(t)
 	good := picture(t)
-	large := noisyPicture(t) // three pieces
+	large := noisyPicture(t, 800) // three pieces
 	for name, content := range map[string][]byte{"small": good, "of several pieces": large} {
 		var a schema.Attachment
 		s.as("manager-a", http.MethodPost, "/api/v1/attachments", content, func(r *http.Request) { r.Header.Set("X-File-Name", "..%2F%E7%85%A7%0A.png") }).into(t, &a)

@@ -68,15 +68,24 @@ func uncompressed(c *fiber.Ctx) bool {
 	return !strings.HasPrefix(p, "/api/v1/") || strings.HasPrefix(p, "/api/v1/events") || strings.HasPrefix(p, "/api/v1/attachments") || strings.HasPrefix(p, "/api/v1/session") || p == "/api/v1/model/back-test"
 }
 
-// limitBody refuses large bodies before they are read, but those of a route that takes files from whoever has a session: who has none would have
-// a listener's every connection hold ten megabytes.
+// limitBody refuses large bodies before they are read, but those of a route that takes files from whoever has a session or a key: who has none
+// would have a listener's every connection hold ten megabytes.
 func (d *door) limitBody(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 	takesFiles := slices.ContainsFunc(accesses, func(a Access) bool { return a.body > maxBody && a.Method == string(h.Method()) && a.Path == path })
-	if takesFiles && d.s.identify(&viewer{portal: d.portal}, string(h.Cookie(d.cookieName()))) == nil {
+	if takesFiles && d.knows(h) {
 		return fasthttp.RequestConfig{}
 	}
 	return fasthttp.RequestConfig{MaxRequestBodySize: maxBody}
+}
+
+// knows says whether a request comes with a session or a key. What they open is judged later.
+func (d *door) knows(h *fasthttp.RequestHeader) bool {
+	if token := bearer(string(h.Peek(fiber.HeaderAuthorization))); token != "" {
+		key, err := d.s.keyOf(token)
+		return err == nil && key != nil
+	}
+	return d.s.identify(&viewer{portal: d.portal}, string(h.Cookie(d.cookieName()))) == nil
 }
 
 func (s *Server) apiConfig(p Portal) huma.Config {

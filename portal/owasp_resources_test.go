@@ -19,6 +19,7 @@ import (
 
 	"dusthub/node/config"
 	"dusthub/node/notify"
+	"dusthub/schema"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -56,6 +57,30 @@ func largeBodies(t *testing.T) {
 			}
 		}
 	})
+}
+
+// largeFiles: a file is taken from a person and from a machine's key, and from nobody else.
+func largeFiles(t *testing.T) {
+	s := newProbed(t)
+	key := keyPrefix + probeKey + "_" + strings.Repeat("k", 43)
+	s.put(&schema.ApiKey{Id: probeKey, Login: "worker-a", Name: "接口", SecretSm3: keyDigest(strings.Repeat("k", 43)), Routes: []string{"attachment-upload"}, Portal: string(Enterprise), Created: probeTime, Expires: probeTime + dayMs})
+	photo := string(noisyPicture(t, 1600))
+	for who, c := range map[string]struct {
+		login, key string
+		status     int
+	}{
+		"a person": {"worker-a", "", http.StatusOK}, "a machine": {"", key, http.StatusOK}, "nobody": {"", "", http.StatusRequestEntityTooLarge}, "a key that is none": {"", key[:len(key)-1] + "x", http.StatusRequestEntityTooLarge},
+	} {
+		got := s.tried(t, Enterprise, c.login, http.MethodPost, "/api/v1/attachments", photo, func(r *http.Request) {
+			r.Header.Set("Content-Type", "image/png")
+			if c.key != "" {
+				r.Header.Set("Authorization", "Bearer "+c.key)
+			}
+		})
+		if got.status != c.status {
+			t.Errorf("%d bytes from %s: %d", len(photo), who, got.status)
+		}
+	}
 }
 
 // largePages: no list gives more than a thousand items, whatever is asked for.
@@ -119,13 +144,16 @@ func deepAndWide(t *testing.T) {
 }
 
 // tried sends a body that may be refused before it is read; the connection is then closed on it.
-func (s *site) tried(t *testing.T, p Portal, login, method, path, body string) reply {
+func (s *site) tried(t *testing.T, p Portal, login, method, path, body string, set ...func(*http.Request)) reply {
 	t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
 	if token := s.tokens[login]; token != "" {
 		req.AddCookie(&http.Cookie{Name: s.server.doors[p].cookieName(), Value: token})
 		req.Header.Set(csrfHeader, csrfOf(token))
+	}
+	for _, f := range set {
+		f(req)
 	}
 	res, err := s.server.App(p).Test(req, -1)
 	if err != nil {

@@ -30,9 +30,10 @@ var owasp = []struct {
 		"secrets in answers, of every route":            secretsInAnswers,
 	}},
 	{"API4:2023 Unrestricted Resource Consumption", map[string]func(*testing.T){
-		"bodies, on every route":                    largeBodies,
-		"pages, of every list":                      largePages,
-		"deep, wide and long":                       deepAndWide,
+		"bodies, on every route": largeBodies,
+		"files":                  largeFiles,
+		"pages, of every list":   largePages,
+		"deep, wide and long":    deepAndWide,
 		"bombs: workbook, picture, YAML, condition": bombs,
 		"a listener's limits, slow clients":         slowClients,
 	}},
