@@ -36,14 +36,14 @@ type BaseStatistics struct {
 	Enterprises    int          `json:"enterprises"`
 	Workers        int64        `json:"workers" doc:"exposed to dust"`
 	Online         int          `json:"online"`
-	Regions        []BaseRow    `json:"regions" doc:"parts of the region asked for: provinces, cities or counties"`
-	Industries     []BaseRow    `json:"industries" doc:"table mem_industry"`
-	Scales         []BaseRow    `json:"scales" doc:"table scale"`
-	Bands          []WorkerBand `json:"bands"`
-	DustCategories []BaseRow    `json:"dust_categories" doc:"table dust_category; a plant counts in each of its own"`
-	Dusts          []BaseRow    `json:"dusts" doc:"table dust, most first"`
-	Production     []BaseRow    `json:"production" doc:"table production_state"`
-	Access         []BaseRow    `json:"access" doc:"table access_state"`
+	Regions        []BaseRow    `json:"regions,omitempty" doc:"parts of the region asked for: provinces, cities or counties"`
+	Industries     []BaseRow    `json:"industries,omitempty" doc:"table mem_industry"`
+	Scales         []BaseRow    `json:"scales,omitempty" doc:"table scale"`
+	Bands          []WorkerBand `json:"bands,omitempty"`
+	DustCategories []BaseRow    `json:"dust_categories,omitempty" doc:"table dust_category; a plant counts in each of its own"`
+	Dusts          []BaseRow    `json:"dusts,omitempty" doc:"table dust, most first"`
+	Production     []BaseRow    `json:"production,omitempty" doc:"table production_state"`
+	Access         []BaseRow    `json:"access,omitempty" doc:"table access_state"`
 }
 
 // bands are where counts of workers are told apart; 10 and 30 are where special duties begin.
@@ -164,15 +164,15 @@ type PlantFile struct {
 	Level      string      `json:"level,omitempty"`
 	IndexMilli int64       `json:"index_milli"`
 	Changed    int64       `json:"changed" doc:"when any of it last changed"`
-	Parts      []PlantPart `json:"parts" doc:"in the order in which a plant is described"`
-	Missing    []string    `json:"missing" doc:"fields of the enterprise that are empty"`
+	Parts      []PlantPart `json:"parts,omitempty" doc:"in the order in which a plant is described"`
+	Missing    []string    `json:"missing,omitempty" doc:"fields of the enterprise that are empty"`
 }
 
 // PlantPart are a plant's records of one type.
 type PlantPart struct {
 	Type  string       `json:"type"`
 	Zh    string       `json:"zh"`
-	Items []*RecordRow `json:"items"`
+	Items []*RecordRow `json:"items,omitempty"`
 }
 
 func (s *Server) plantFile(ctx context.Context, v *viewer, in *codeInput) (*PlantFile, error) {

@@ -40,7 +40,7 @@ type DeviatingMetric struct {
 	EnterpriseName string           `json:"enterprise_name"`
 	Origin         string           `json:"origin"`
 	Local          bool             `json:"local" doc:"it belongs to this site, where its limits are changed"`
-	Deviations     []LimitDeviation `json:"deviations"`
+	Deviations     []LimitDeviation `json:"deviations,omitempty"`
 	Actor          string           `json:"actor,omitempty" doc:"who changed the limits last; kept by the metric's own site"`
 	Time           int64            `json:"time,omitempty"`
 	Reason         string           `json:"reason,omitempty"`
@@ -48,7 +48,7 @@ type DeviatingMetric struct {
 
 // Deviations are metrics whose limits deviate, and how far a look at them came.
 type Deviations struct {
-	Items  []*DeviatingMetric `json:"items"`
+	Items  []*DeviatingMetric `json:"items,omitempty"`
 	Next   string             `json:"next,omitempty"`
 	Looked int                `json:"looked" doc:"metrics this answer looked at; there may be more behind it although it shows none"`
 }
@@ -179,7 +179,7 @@ func (s *Server) blameLimits(ctx context.Context, list []*DeviatingMetric) error
 
 type tightenInput struct {
 	Body struct {
-		Metrics []string `json:"metrics" minItems:"1" maxItems:"500" nullable:"false" doc:"codes"`
+		Metrics []string `json:"metrics,omitempty" minItems:"1" maxItems:"500" nullable:"false" doc:"codes"`
 		Reason  string   `json:"reason" minLength:"1" maxLength:"500" doc:"kept in the audit"`
 		Preview bool     `json:"preview,omitempty" doc:"only say what would change"`
 	}
@@ -189,14 +189,14 @@ type tightenInput struct {
 type TightenedMetric struct {
 	Metric  string        `json:"metric"`
 	Name    string        `json:"name"`
-	Fields  []FieldChange `json:"fields"`
+	Fields  []FieldChange `json:"fields,omitempty"`
 	Refused string        `json:"refused,omitempty" doc:"why it stays as it is"`
 }
 
 // TightenView is what tightening many metrics to their defaults does.
 type TightenView struct {
-	Items   []TightenedMetric `json:"items"`
-	Effects []*model.Effect   `json:"effects" doc:"by plant, of at most 20"`
+	Items   []TightenedMetric `json:"items,omitempty"`
+	Effects []*model.Effect   `json:"effects,omitempty" doc:"by plant, of at most 20"`
 	Written int               `json:"written"`
 }
 

@@ -48,16 +48,16 @@ type PreviewItem struct {
 	Key     string              `json:"key"`
 	Outcome string              `json:"outcome" doc:"created, changed, same, deleted, refused"`
 	Seq     uint64              `json:"seq,omitempty" doc:"of the version it would change"`
-	Fields  []FieldChange       `json:"fields"`
-	Refused []*schema.Violation `json:"refused" doc:"every reason; a warning does not refuse"`
+	Fields  []FieldChange       `json:"fields,omitempty"`
+	Refused []*schema.Violation `json:"refused,omitempty" doc:"every reason; a warning does not refuse"`
 }
 
 // PreviewView is what a request to write records would lead to.
 type PreviewView struct {
 	OK      bool            `json:"ok" doc:"it would be taken"`
-	Items   []PreviewItem   `json:"items"`
-	Refused []string        `json:"refused" doc:"reasons that concern the whole request"`
-	Effects []*model.Effect `json:"effects" doc:"by plant, of at most 20; none where the plants belong to another site"`
+	Items   []PreviewItem   `json:"items,omitempty"`
+	Refused []string        `json:"refused,omitempty" doc:"reasons that concern the whole request"`
+	Effects []*model.Effect `json:"effects,omitempty" doc:"by plant, of at most 20; none where the plants belong to another site"`
 }
 
 func (s *Server) previewRecords(ctx context.Context, v *viewer, in *writeInput) (*PreviewView, error) {
@@ -267,7 +267,7 @@ func valueText(m protoreflect.Message, fd protoreflect.FieldDescriptor) string {
 // OutdatedView is what somebody else made of a record while it was being changed.
 type OutdatedView struct {
 	Current *RecordRow    `json:"current"`
-	Fields  []FieldChange `json:"fields" doc:"before: as it is now; after: as the change would have it"`
+	Fields  []FieldChange `json:"fields,omitempty" doc:"before: as it is now; after: as the change would have it"`
 }
 
 // outdated refuses a change that was made of an older version.

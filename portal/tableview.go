@@ -25,12 +25,12 @@ type TableView struct {
 	Origin  string       `json:"origin,omitempty" doc:"the site that put it in its place"`
 	Seq     uint64       `json:"seq,omitempty"`
 	Time    int64        `json:"time,omitempty"`
-	Uses    []schema.Use `json:"uses"`
+	Uses    []schema.Use `json:"uses,omitempty"`
 }
 
 // TableList is every code table in force.
 type TableList struct {
-	Items []TableView `json:"items"`
+	Items []TableView `json:"items,omitempty"`
 	May   bool        `json:"may" doc:"the viewer may put another table in the place of an open one: at the site at the root, which keeps them for all"`
 	Root  string      `json:"root,omitempty" doc:"why not, when the viewer's role could: the site above"`
 }
@@ -85,16 +85,16 @@ type InvalidUse struct {
 	Code  string   `json:"code"`
 	Name  string   `json:"name"`
 	Count int      `json:"count"`
-	Keys  []string `json:"keys" doc:"of the first few"`
+	Keys  []string `json:"keys,omitempty" doc:"of the first few"`
 }
 
 // TableEffect is what a code table would change in the place of the one in force.
 type TableEffect struct {
-	Refused  []string     `json:"refused" doc:"every reason why it would not be taken"`
-	Added    []CodeChange `json:"added"`
-	Removed  []CodeChange `json:"removed"`
-	Renamed  []CodeChange `json:"renamed"`
-	Invalid  []InvalidUse `json:"invalid" doc:"base data that would have to be mended before it can be changed again"`
+	Refused  []string     `json:"refused,omitempty" doc:"every reason why it would not be taken"`
+	Added    []CodeChange `json:"added,omitempty"`
+	Removed  []CodeChange `json:"removed,omitempty"`
+	Renamed  []CodeChange `json:"renamed,omitempty"`
+	Invalid  []InvalidUse `json:"invalid,omitempty" doc:"base data that would have to be mended before it can be changed again"`
 	Complete bool         `json:"complete" doc:"false: so many records hold such codes that not all were looked at"`
 }
 

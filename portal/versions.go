@@ -28,7 +28,7 @@ type VersionView struct {
 	Deleted bool          `json:"deleted,omitempty"`
 	Current bool          `json:"current,omitempty" doc:"in force"`
 	Record  schema.Record `json:"record,omitempty"`
-	Fields  []FieldChange `json:"fields" doc:"what it changed; of the oldest that is known, what it said"`
+	Fields  []FieldChange `json:"fields,omitempty" doc:"what it changed; of the oldest that is known, what it said"`
 }
 
 // VersionPage is a record's history, newest first.
@@ -37,7 +37,7 @@ type VersionPage struct {
 	Key    string        `json:"key"`
 	Origin string        `json:"origin"`
 	May    bool          `json:"may" doc:"the viewer may bring an earlier version back"`
-	Items  []VersionView `json:"items"`
+	Items  []VersionView `json:"items,omitempty"`
 	Next   uint64        `json:"next,omitempty" doc:"before, for the next page"`
 }
 
@@ -131,8 +131,8 @@ type FormView struct {
 	Write  bool     `json:"write"`
 	Delete bool     `json:"delete"`
 	Create bool     `json:"create"`
-	Fixed  []string `json:"fixed" doc:"fields the viewer cannot change in a record that exists"`
-	Given  []string `json:"given" doc:"fields that the site itself fills in"`
+	Fixed  []string `json:"fixed,omitempty" doc:"fields the viewer cannot change in a record that exists"`
+	Given  []string `json:"given,omitempty" doc:"fields that the site itself fills in"`
 }
 
 // forms says what the viewer may configure; the fields themselves are in the data dictionary.

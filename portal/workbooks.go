@@ -127,7 +127,7 @@ type ImportItem struct {
 	Key     string        `json:"key"`
 	Name    string        `json:"name"`
 	Outcome string        `json:"outcome" doc:"created, changed"`
-	Fields  []FieldChange `json:"fields"`
+	Fields  []FieldChange `json:"fields,omitempty"`
 }
 
 // mostItems is how many rows a preview shows one by one.

@@ -15,10 +15,10 @@ type Effect struct {
 	After       *Judgement  `json:"after,omitempty" doc:"absent when the plant is gone"`
 	LevelBefore string      `json:"level_before,omitempty" doc:"as it stands, with its slow fall"`
 	LevelAfter  string      `json:"level_after,omitempty"`
-	Moves       []Move      `json:"moves" doc:"factors whose contribution changes, most first"`
-	Alarms      []AlarmMove `json:"alarms" doc:"alarms that are raised or end, by the present values"`
-	Hazards     []Turn      `json:"hazards" doc:"major hidden dangers that come up or go"`
-	Floors      []Turn      `json:"floors" doc:"floors of the risk model that begin or cease to hold"`
+	Moves       []Move      `json:"moves,omitempty" doc:"factors whose contribution changes, most first"`
+	Alarms      []AlarmMove `json:"alarms,omitempty" doc:"alarms that are raised or end, by the present values"`
+	Hazards     []Turn      `json:"hazards,omitempty" doc:"major hidden dangers that come up or go"`
+	Floors      []Turn      `json:"floors,omitempty" doc:"floors of the risk model that begin or cease to hold"`
 	Warns       bool        `json:"warns" doc:"the level jumps up, so that a warning goes out"`
 }
 
