@@ -149,6 +149,10 @@ export function patch(path: string, body: unknown): Promise<unknown> {
 
 export const remove = <T = void>(path: string): Promise<T> => call('delete', path)
 
+/** Sends a file and reads the answer. */
+export const send = <T>(path: string, file: Blob): Promise<T> =>
+  call('post', path, { body: file, headers: { 'Content-Type': file.type } })
+
 /** Sends a question whose answer comes line by line, and tells each line as it comes. It ends when the signal says so. */
 export async function lines(
   path: string,

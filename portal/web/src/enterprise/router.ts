@@ -25,6 +25,7 @@ export const router = createRouter({
     { path: '/cleaning', component: () => import('../cleaning/Cleaning.vue'), meta: { nav: 'cleaning' } },
     { path: '/spot-checks', component: () => import('./SpotChecks.vue'), meta: { nav: 'spotChecks' } },
     { path: '/shelves', component: () => import('./Shelves.vue'), meta: { nav: 'shelves', back: '/alarms' } },
+    { path: '/config', component: () => import('./Config.vue'), meta: { nav: 'config', back: '/' } },
     { path: '/limits', component: () => import('./Limits.vue'), meta: { nav: 'limits', back: '/' } },
     {
       path: '/limits/:metric',

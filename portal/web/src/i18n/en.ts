@@ -3,6 +3,7 @@ import { accountEn, auditEn, orgsEn, peopleEn } from './account.en'
 import { analysisEn } from './analysis.en'
 import { checkInEn, offlineEn } from './offline.en'
 import { signinEn } from './login.en'
+import { baseEn } from './base.en'
 import { deskEn } from './plant.en'
 import type { Messages } from './zh'
 
@@ -10,6 +11,7 @@ export const en: Messages = {
   desk: deskEn,
   analysis: analysisEn,
   signin: signinEn,
+  base: baseEn,
   account: accountEn,
   offline: offlineEn,
   checkIn: checkInEn,
@@ -65,6 +67,9 @@ export const en: Messages = {
     orgs: 'Authorities',
     orgsShort: 'Bodies',
     audit: 'Audit',
+    base: 'Base data',
+    baseShort: 'Base',
+    config: 'Configuration',
     auditShort: 'Audit',
     analysis: 'Analysis',
     analysisShort: 'Analysis',
@@ -640,6 +645,10 @@ export const en: Messages = {
       replay: 'Replay',
       federation: 'Federation',
       notify: 'Notices',
+      base: 'Base data',
+      baseImport: 'Import',
+      tables: 'Code tables',
+      baseLimits: 'Limits',
     },
     filters: 'Filters',
     kind: 'Kind',

@@ -3,12 +3,14 @@ import { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
 import { analysisZh } from './analysis.zh'
 import { checkInZh, offlineZh } from './offline.zh'
 import { signinZh } from './login.zh'
+import { baseZh } from './base.zh'
 import { deskZh } from './plant.zh'
 
 export const zh = {
   desk: deskZh,
   analysis: analysisZh,
   signin: signinZh,
+  base: baseZh,
   account: accountZh,
   offline: offlineZh,
   checkIn: checkInZh,
@@ -64,6 +66,9 @@ export const zh = {
     orgs: '监管机构',
     orgsShort: '机构',
     audit: '安全审计',
+    base: '基础信息',
+    baseShort: '基础',
+    config: '配置管理',
     auditShort: '审计',
     analysis: '综合分析',
     analysisShort: '分析',
@@ -626,6 +631,10 @@ export const zh = {
       replay: '回放',
       federation: '级联',
       notify: '通知',
+      base: '基础信息',
+      baseImport: '导入导出',
+      tables: '代码表',
+      baseLimits: '限值管理',
     },
     filters: '筛选',
     kind: '监测类型',

@@ -9,6 +9,7 @@ const PAGES: Record<string, readonly Role[]> = {
   people: ['security_admin'],
   orgs: ['security_admin', 'site_admin'],
   audit: ['audit_admin'],
+  base: OVERSEERS,
 }
 
 /** Whether a role may open the pages under an entry of the menu; one's own account is open to all. */

@@ -23,6 +23,17 @@ export const router = createRouter({
       props: true,
       meta: { nav: 'warnings' },
     },
+    { path: '/base', component: () => import('../base/Base.vue'), meta: { nav: 'base' } },
+    { path: '/base/import', component: () => import('../base/Import.vue'), meta: { nav: 'base' } },
+    { path: '/base/:code', component: () => import('../base/PlantFile.vue'), props: true, meta: { nav: 'base' } },
+    {
+      path: '/base/:code/config',
+      component: () => import('../base/ConfigPage.vue'),
+      props: true,
+      meta: { nav: 'base' },
+    },
+    { path: '/tables', component: () => import('../base/Tables.vue'), meta: { nav: 'base' } },
+    { path: '/limits', component: () => import('../base/LimitAdmin.vue'), meta: { nav: 'base' } },
     { path: '/spot-checks', component: () => import('../spotchecks/SpotChecks.vue'), meta: { nav: 'spotChecks' } },
     { path: '/analysis', component: () => import('../analysis/Analysis.vue'), meta: { nav: 'analysis' } },
     {
