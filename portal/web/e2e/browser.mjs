@@ -44,8 +44,9 @@ export async function open(browser, size, complaints, { english = false, ...opti
   page.setDefaultTimeout(20_000)
   const complain = (text) => complaints.push(`${size} ${new URL(page.url()).pathname}: ${text}`)
   page.on('console', (m) => {
-    // A session that is not there yet answers 401, a photo that has not arrived 404: both are said in the page.
-    if (m.type() === 'error' && !/status of (401|403|404)/.test(m.text())) complain(m.text())
+    // A session that is not there yet answers 401, a photo that has not arrived 404, a record somebody else changed 409: all are
+    // said in the page.
+    if (m.type() === 'error' && !/status of (401|403|404|409)/.test(m.text())) complain(m.text())
   })
   page.on('pageerror', (e) => complain(e.message))
   await page.exposeFunction('cspViolated', (what) => complain(`the content security policy stopped ${what}`))

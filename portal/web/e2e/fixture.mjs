@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { analysisAnswer } from './analysis.mjs'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
+import { baseAnswer, baseQuestion, found } from './base.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
 import { hostile } from './hostile.mjs'
 import { backTest, opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
@@ -61,6 +62,7 @@ export class Site {
     this.world = makeWorld(now, id)
     urgency(this.world)
     furnish(this.world)
+    found(this.world)
     this.hostile = Boolean(process.env.HOSTILE) // texts that would run if they were taken for markup
     this.listeners = new Set()
     this.sessions = new Map()
@@ -231,8 +233,11 @@ export class Site {
       for (const line of backTest(w)) res.write(`${JSON.stringify(line)}\n`)
       return res.end()
     }
-    if (req.method === 'POST') return this.change(req, json, refuse, part, login)
+    if (req.method === 'POST') return this.change(req, json, refuse, part, login, q)
     if (req.method === 'DELETE') return opsDelete(w, part) ? json({ keys: [part[2]] }) : refuse(404, route)
+    const base = part[2] === 'forbidden' ? undefined : baseAnswer(w, route, q, portal)
+    if (base) return json(base)
+    if (/^\/records\/\w+\/(template|export)$/.test(route)) return res.writeHead(200).end('PK')
     const desk = portal === 'enterprise' ? readDesk(w, part, q) : undefined
     if (desk) return json(desk)
     if (route === '/overview') return json(overview(w))
@@ -320,12 +325,17 @@ export class Site {
     return { seed: sent.seed || 'QX7K2M', pool: this.world.enterprises.length, pool_digest: 'ab'.repeat(32), drawn }
   }
 
-  async change(req, json, refuse, part, login) {
+  async change(req, json, refuse, part, login, q) {
     const w = this.world
     const raw = await body(req)
     if (part[1] === 'attachments')
       return json({ id: `photo-${++this.files}`, media_type: req.headers['content-type'], size: raw.length })
-    const sent = JSON.parse(raw)
+    const sent = part[3] === 'import' ? {} : JSON.parse(raw)
+    const base = baseQuestion(w, part, sent, q)
+    if (base) {
+      if (base[2]) this.changed(base[2], base[3])
+      return json(base[1], base[0])
+    }
     const desk = PEOPLE[login].enterprise ? writeDesk(w, part, sent, login) : undefined
     if (desk) {
       if (desk[2]) this.changed(desk[2], desk[3])
