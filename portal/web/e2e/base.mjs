@@ -651,18 +651,16 @@ export function baseQuestion(w, part, sent, q) {
           .filter((c) => !now.some((x) => x.code === c.code))
           .map((c) => ({ code: c.code, after: c.name })),
         removed: gone.map((c) => ({ code: c.code, before: c.name })),
-        invalid: gone
-          .slice(0, 1)
-          .map((c) => ({
-            type: 'CleaningPlan',
-            type_zh: '清扫计划',
-            field: 'method',
-            zh: '方式',
-            code: c.code,
-            name: c.name,
-            count: 318,
-            keys: [`${w.own}-floor`],
-          })),
+        invalid: gone.slice(0, 1).map((c) => ({
+          type: 'CleaningPlan',
+          type_zh: '清扫计划',
+          field: 'method',
+          zh: '方式',
+          code: c.code,
+          name: c.name,
+          count: 318,
+          keys: [`${w.own}-floor`],
+        })),
       },
     ]
   }

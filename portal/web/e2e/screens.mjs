@@ -46,6 +46,9 @@ const ENTERPRISE = {
   'spot-checks': '/spot-checks',
   shelves: '/shelves',
   'shelf-form': `/shelves?collector=${PLANT}C002`,
+  config: '/config', // F3.6
+  'config-list': '/config?type=Collector', // F3.6
+  'config-record': `/config?type=Collector&key=${PLANT}C002`, // F3.6
   limits: '/limits',
   limit: `/limits/${PLANT}C002T0101`,
   rules: '/rules',
