@@ -26,6 +26,15 @@ const REGULATOR = {
   notify: '/notify',
   enterprises: '/enterprises',
   plant: `/enterprises/${PLANT}`,
+  base: '/base', // F2.1
+  'base-narrowed': '/base?region=320500&industry=machinery', // F2.1
+  'base-file': `/base/${PLANT}`, // F2.1 一企一档
+  'base-import': '/base/import', // F2.1
+  'base-config': `/base/${PLANT}/config`, // F3.6
+  'base-config-metric': `/base/${PLANT}/config?type=Metric&key=${PLANT}C002P0101`, // F3.6
+  'base-config-new': `/base/${PLANT}/config?type=Collector&key=new`, // F3.6
+  tables: '/tables?table=cleaning_method', // A1.6
+  'limit-admin': '/limits', // F1.1
   warnings: '/warnings',
   warning: '/warnings/jiangsu-w-000021',
   'spot-checks': '/spot-checks',
