@@ -1847,19 +1847,19 @@ export interface components {
             /** @description absent when the plant is gone */
             after?: components["schemas"]["Judgement"];
             /** @description alarms that are raised or end, by the present values */
-            alarms: components["schemas"]["AlarmMove"][] | null;
+            alarms?: components["schemas"]["AlarmMove"][];
             /** @description absent when the plant is new */
             before?: components["schemas"]["Judgement"];
             enterprise: string;
             /** @description floors of the risk model that begin or cease to hold */
-            floors: components["schemas"]["Turn"][] | null;
+            floors?: components["schemas"]["Turn"][];
             /** @description major hidden dangers that come up or go */
-            hazards: components["schemas"]["Turn"][] | null;
+            hazards?: components["schemas"]["Turn"][];
             level_after?: string;
             /** @description as it stands, with its slow fall */
             level_before?: string;
             /** @description factors whose contribution changes, most first */
-            moves: components["schemas"]["Move"][] | null;
+            moves?: components["schemas"]["Move"][];
             /** @description the level jumps up, so that a warning goes out */
             warns: boolean;
         };
@@ -2056,9 +2056,9 @@ export interface components {
             create: boolean;
             delete: boolean;
             /** @description fields the viewer cannot change in a record that exists */
-            fixed: string[] | null;
+            fixed?: string[];
             /** @description fields that the site itself fills in */
-            given: string[] | null;
+            given?: string[];
             type: string;
             write: boolean;
             zh: string;
@@ -2133,7 +2133,7 @@ export interface components {
             p99: number;
         };
         ImportItem: {
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
             key: string;
             name: string;
             /** @description created, changed */
@@ -2562,7 +2562,7 @@ export interface components {
         OutdatedView: {
             current: components["schemas"]["RecordRow"];
             /** @description before: as it is now; after: as the change would have it */
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
         };
         PageAlarmView: {
             items: components["schemas"]["AlarmView"][];
@@ -2673,15 +2673,15 @@ export interface components {
             /** @description the plant belongs to this site, where it can be configured */
             local: boolean;
             /** @description fields of the enterprise that are empty */
-            missing: string[] | null;
+            missing?: string[];
             online: boolean;
             origin: string;
             /** @description in the order in which a plant is described */
-            parts: components["schemas"]["PlantPart"][] | null;
+            parts?: components["schemas"]["PlantPart"][];
             region_name: string;
         };
         PlantPart: {
-            items: components["schemas"]["RecordRow"][] | null;
+            items?: components["schemas"]["RecordRow"][];
             type: string;
             zh: string;
         };
@@ -2725,12 +2725,12 @@ export interface components {
             region?: string;
         };
         PreviewItem: {
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
             key: string;
             /** @description created, changed, same, deleted, refused */
             outcome: string;
             /** @description every reason; a warning does not refuse */
-            refused: components["schemas"]["Violation"][] | null;
+            refused?: components["schemas"]["Violation"][];
             /**
              * Format: int64
              * @description of the version it would change
@@ -2740,12 +2740,12 @@ export interface components {
         };
         PreviewView: {
             /** @description by plant, of at most 20; none where the plants belong to another site */
-            effects: components["schemas"]["Effect"][] | null;
-            items: components["schemas"]["PreviewItem"][] | null;
+            effects?: components["schemas"]["Effect"][];
+            items?: components["schemas"]["PreviewItem"][];
             /** @description it would be taken */
             ok: boolean;
             /** @description reasons that concern the whole request */
-            refused: string[] | null;
+            refused?: string[];
         };
         PriorityCount: {
             /** Format: int64 */
@@ -3304,7 +3304,7 @@ export interface components {
             time: number;
         };
         VersionPage: {
-            items: components["schemas"]["VersionView"][] | null;
+            items?: components["schemas"]["VersionView"][];
             key: string;
             /** @description the viewer may bring an earlier version back */
             may: boolean;
@@ -3328,7 +3328,7 @@ export interface components {
             current?: boolean;
             deleted?: boolean;
             /** @description what it changed; of the oldest that is known, what it said */
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
             record?: unknown;
             /** Format: int64 */
             seq: number;

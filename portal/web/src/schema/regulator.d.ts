@@ -2375,24 +2375,24 @@ export interface components {
         };
         BaseStatistics: {
             /** @description table access_state */
-            access: components["schemas"]["BaseRow"][] | null;
-            bands: components["schemas"]["WorkerBand"][] | null;
+            access?: components["schemas"]["BaseRow"][];
+            bands?: components["schemas"]["WorkerBand"][];
             /** @description table dust_category; a plant counts in each of its own */
-            dust_categories: components["schemas"]["BaseRow"][] | null;
+            dust_categories?: components["schemas"]["BaseRow"][];
             /** @description table dust, most first */
-            dusts: components["schemas"]["BaseRow"][] | null;
+            dusts?: components["schemas"]["BaseRow"][];
             /** Format: int64 */
             enterprises: number;
             /** @description table mem_industry */
-            industries: components["schemas"]["BaseRow"][] | null;
+            industries?: components["schemas"]["BaseRow"][];
             /** Format: int64 */
             online: number;
             /** @description table production_state */
-            production: components["schemas"]["BaseRow"][] | null;
+            production?: components["schemas"]["BaseRow"][];
             /** @description parts of the region asked for: provinces, cities or counties */
-            regions: components["schemas"]["BaseRow"][] | null;
+            regions?: components["schemas"]["BaseRow"][];
             /** @description table scale */
-            scales: components["schemas"]["BaseRow"][] | null;
+            scales?: components["schemas"]["BaseRow"][];
             /**
              * Format: int64
              * @description exposed to dust
@@ -2793,7 +2793,7 @@ export interface components {
         DeviatingMetric: {
             /** @description who changed the limits last; kept by the metric's own site */
             actor?: string;
-            deviations: components["schemas"]["LimitDeviation"][] | null;
+            deviations?: components["schemas"]["LimitDeviation"][];
             enterprise: string;
             enterprise_name: string;
             kind: string;
@@ -2809,7 +2809,7 @@ export interface components {
             unit?: string;
         };
         Deviations: {
-            items: components["schemas"]["DeviatingMetric"][] | null;
+            items?: components["schemas"]["DeviatingMetric"][];
             /**
              * Format: int64
              * @description metrics this answer looked at; there may be more behind it although it shows none
@@ -2973,19 +2973,19 @@ export interface components {
             /** @description absent when the plant is gone */
             after?: components["schemas"]["Judgement"];
             /** @description alarms that are raised or end, by the present values */
-            alarms: components["schemas"]["AlarmMove"][] | null;
+            alarms?: components["schemas"]["AlarmMove"][];
             /** @description absent when the plant is new */
             before?: components["schemas"]["Judgement"];
             enterprise: string;
             /** @description floors of the risk model that begin or cease to hold */
-            floors: components["schemas"]["Turn"][] | null;
+            floors?: components["schemas"]["Turn"][];
             /** @description major hidden dangers that come up or go */
-            hazards: components["schemas"]["Turn"][] | null;
+            hazards?: components["schemas"]["Turn"][];
             level_after?: string;
             /** @description as it stands, with its slow fall */
             level_before?: string;
             /** @description factors whose contribution changes, most first */
-            moves: components["schemas"]["Move"][] | null;
+            moves?: components["schemas"]["Move"][];
             /** @description the level jumps up, so that a warning goes out */
             warns: boolean;
         };
@@ -3308,9 +3308,9 @@ export interface components {
             create: boolean;
             delete: boolean;
             /** @description fields the viewer cannot change in a record that exists */
-            fixed: string[] | null;
+            fixed?: string[];
             /** @description fields that the site itself fills in */
-            given: string[] | null;
+            given?: string[];
             type: string;
             write: boolean;
             zh: string;
@@ -3385,7 +3385,7 @@ export interface components {
             p99: number;
         };
         ImportItem: {
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
             key: string;
             name: string;
             /** @description created, changed */
@@ -3501,7 +3501,7 @@ export interface components {
             /** @description name in the data dictionary; dusts.dust within a message */
             field: string;
             /** @description of the first few */
-            keys: string[] | null;
+            keys?: string[];
             name: string;
             type: string;
             type_zh: string;
@@ -4170,7 +4170,7 @@ export interface components {
         OutdatedView: {
             current: components["schemas"]["RecordRow"];
             /** @description before: as it is now; after: as the change would have it */
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
         };
         Overview: {
             alarms: components["schemas"]["AlarmCounts"];
@@ -4359,15 +4359,15 @@ export interface components {
             /** @description the plant belongs to this site, where it can be configured */
             local: boolean;
             /** @description fields of the enterprise that are empty */
-            missing: string[] | null;
+            missing?: string[];
             online: boolean;
             origin: string;
             /** @description in the order in which a plant is described */
-            parts: components["schemas"]["PlantPart"][] | null;
+            parts?: components["schemas"]["PlantPart"][];
             region_name: string;
         };
         PlantPart: {
-            items: components["schemas"]["RecordRow"][] | null;
+            items?: components["schemas"]["RecordRow"][];
             type: string;
             zh: string;
         };
@@ -4411,12 +4411,12 @@ export interface components {
             region?: string;
         };
         PreviewItem: {
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
             key: string;
             /** @description created, changed, same, deleted, refused */
             outcome: string;
             /** @description every reason; a warning does not refuse */
-            refused: components["schemas"]["Violation"][] | null;
+            refused?: components["schemas"]["Violation"][];
             /**
              * Format: int64
              * @description of the version it would change
@@ -4426,12 +4426,12 @@ export interface components {
         };
         PreviewView: {
             /** @description by plant, of at most 20; none where the plants belong to another site */
-            effects: components["schemas"]["Effect"][] | null;
-            items: components["schemas"]["PreviewItem"][] | null;
+            effects?: components["schemas"]["Effect"][];
+            items?: components["schemas"]["PreviewItem"][];
             /** @description it would be taken */
             ok: boolean;
             /** @description reasons that concern the whole request */
-            refused: string[] | null;
+            refused?: string[];
         };
         PriorityCount: {
             /** Format: int64 */
@@ -5130,18 +5130,18 @@ export interface components {
             system: components["schemas"]["DustSystem"];
         };
         TableEffect: {
-            added: components["schemas"]["CodeChange"][] | null;
+            added?: components["schemas"]["CodeChange"][];
             /** @description false: so many records hold such codes that not all were looked at */
             complete: boolean;
             /** @description base data that would have to be mended before it can be changed again */
-            invalid: components["schemas"]["InvalidUse"][] | null;
+            invalid?: components["schemas"]["InvalidUse"][];
             /** @description every reason why it would not be taken */
-            refused: string[] | null;
-            removed: components["schemas"]["CodeChange"][] | null;
-            renamed: components["schemas"]["CodeChange"][] | null;
+            refused?: string[];
+            removed?: components["schemas"]["CodeChange"][];
+            renamed?: components["schemas"]["CodeChange"][];
         };
         TableList: {
-            items: components["schemas"]["TableView"][] | null;
+            items?: components["schemas"]["TableView"][];
             /** @description the viewer may put another table in the place of an open one: at the site at the root, which keeps them for all */
             may: boolean;
             /** @description why not, when the viewer's role could: the site above */
@@ -5161,7 +5161,7 @@ export interface components {
             shipped: boolean;
             /** Format: int64 */
             time?: number;
-            uses: components["schemas"]["Use"][] | null;
+            uses?: components["schemas"]["Use"][];
             version: string;
             /** @description as the first field that uses it is called */
             zh?: string;
@@ -5174,7 +5174,7 @@ export interface components {
         };
         TightenInputBody: {
             /** @description codes */
-            metrics: string[];
+            metrics?: string[];
             /** @description only say what would change */
             preview?: boolean;
             /** @description kept in the audit */
@@ -5182,13 +5182,13 @@ export interface components {
         };
         TightenView: {
             /** @description by plant, of at most 20 */
-            effects: components["schemas"]["Effect"][] | null;
-            items: components["schemas"]["TightenedMetric"][] | null;
+            effects?: components["schemas"]["Effect"][];
+            items?: components["schemas"]["TightenedMetric"][];
             /** Format: int64 */
             written: number;
         };
         TightenedMetric: {
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
             metric: string;
             name: string;
             /** @description why it stays as it is */
@@ -5286,7 +5286,7 @@ export interface components {
             time: number;
         };
         VersionPage: {
-            items: components["schemas"]["VersionView"][] | null;
+            items?: components["schemas"]["VersionView"][];
             key: string;
             /** @description the viewer may bring an earlier version back */
             may: boolean;
@@ -5310,7 +5310,7 @@ export interface components {
             current?: boolean;
             deleted?: boolean;
             /** @description what it changed; of the oldest that is known, what it said */
-            fields: components["schemas"]["FieldChange"][] | null;
+            fields?: components["schemas"]["FieldChange"][];
             record?: unknown;
             /** Format: int64 */
             seq: number;
