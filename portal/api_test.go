@@ -739,7 +739,7 @@ func TestDescription(t *testing.T) {
 			t.Errorf("%s: records are not described by their own names", p)
 		}
 		page := s.on(p, "", http.MethodGet, "/api/docs", nil)
-		if page.status != http.StatusOK || !strings.Contains(string(page.body), "/api/v1/alarms/{id}/actions") || strings.Contains(string(page.body), "<script") || strings.Contains(string(page.body), "http://") {
+		if page.status != http.StatusOK || !strings.Contains(string(page.body), "/api/v1/alarms/{id}/actions") || strings.Count(string(page.body), "<script") != 1 || strings.Contains(string(page.body), "http://") || !strings.Contains(string(page.body), `id="type-AlarmView"`) {
 			t.Errorf("%s: documentation %d %.300s", p, page.status, page.body)
 		}
 	}

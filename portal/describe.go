@@ -21,10 +21,8 @@ func describe(doc *huma.OpenAPI) {
 	r := doc.Components.Schemas
 	for name, s := range r.Map() {
 		t := r.TypeFromRef("#/components/schemas/" + name)
-		if t != nil && t.PkgPath() == reflect.TypeFor[schema.Alarm]().PkgPath() {
-			if d := schema.File_dusthub_v1_records_proto.Messages().ByName(protoreflect.Name(t.Name())); d != nil {
-				describeRecord(s, schema.FieldsOf(d))
-			}
+		if isRecord(t) {
+			describeRecord(s, schema.FieldsOf(schema.File_dusthub_v1_records_proto.Messages().ByName(protoreflect.Name(t.Name()))))
 		}
 		describeView(s, t)
 		for field, p := range s.Properties {
@@ -49,6 +47,12 @@ func describeAnswer(op *huma.Operation) {
 			settle(m.Schema, false)
 		}
 	}
+}
+
+// isRecord says whether a type is a record, or a part of one.
+func isRecord(t reflect.Type) bool {
+	return t != nil && t.PkgPath() == reflect.TypeFor[schema.Alarm]().PkgPath() &&
+		schema.File_dusthub_v1_records_proto.Messages().ByName(protoreflect.Name(t.Name())) != nil
 }
 
 // settle says of a list that it is never null where it cannot be: it is left out when empty, or its length is given.

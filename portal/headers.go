@@ -49,17 +49,23 @@ func permissions(p Portal) string {
 	return strings.Join(out, ", ")
 }
 
-var styleElement = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
+var (
+	styleElement  = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
+	scriptElement = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+)
 
-// docsPolicy lets the API's page, which needs nothing but itself, have its own style.
-var docsPolicy = func() string {
-	policy := "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src"
-	for _, m := range styleElement.FindAllStringSubmatch(docsPage, -1) {
+// hashesIn names what stands in elements of a page as a content policy does.
+func hashesIn(page string, element *regexp.Regexp) string {
+	out := ""
+	for _, m := range element.FindAllStringSubmatch(page, -1) {
 		d := sha256.Sum256([]byte(m[1])) // the browsers' choice, not ours
-		policy += " 'sha256-" + base64.StdEncoding.EncodeToString(d[:]) + "'"
+		out += " 'sha256-" + base64.StdEncoding.EncodeToString(d[:]) + "'"
 	}
-	return policy
-}()
+	return out
+}
+
+// docsPolicy lets the API's page, which needs nothing but itself, have its own style and its own search, and send nothing.
+var docsPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src" + hashesIn(docsPage, styleElement) + "; script-src" + hashesIn(docsPage, scriptElement)
 
 // secure sets the headers every answer has. Handlers of pages set their own content policy over it.
 func (d *door) secure(c *fiber.Ctx) error {

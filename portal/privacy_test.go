@@ -45,6 +45,9 @@ func (f *filler) fill(m protoreflect.Message, at string, may func(actor) bool) {
 		switch {
 		case fd.Kind() == protoreflect.MessageKind && fd.IsList() && schema.HoldsPersonal(fd.Message()):
 			item := m.Mutable(fd).List().AppendMutable().Message()
+			if step, ok := item.Interface().(*schema.Step); ok {
+				step.Action, step.Actor = "note", "site" // no record has a step without
+			}
 			f.fill(item, here, may)
 		case !proto.GetExtension(fd.Options(), schema.E_F).(*schema.FieldOptions).GetPersonal():
 		case fd.Kind() == protoreflect.BytesKind:

@@ -393,7 +393,9 @@ func (s *site) on(p Portal, login, method, path string, body any, set ...func(*h
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return reply{res.StatusCode, res.Header, b}
+	got := reply{res.StatusCode, res.Header, b}
+	s.described(p, method, path, got)
+	return got
 }
 
 type object = map[string]any
