@@ -137,9 +137,11 @@ function people(site, method, route, q, sent) {
   if (method === 'PATCH') {
     const p = all.find((x) => x.login === decodeURIComponent(route.split('/')[2]))
     const { no_second_factor: lost, ...rest } = sent
+    if (sent.subject && all.some((x) => x !== p && x.subject === sent.subject)) return refused(409, 'exists')
     return Object.assign(p, rest, lost ? { second_factor: false } : {}, { password: undefined })
   }
-  return { items: all.filter((p) => p.login.startsWith(q.get('prefix') ?? '')) }
+  const found = all.filter((p) => p.login.startsWith(q.get('prefix') ?? ''))
+  return { items: found.map((p) => ({ ...p, linkable: true })) }
 }
 
 function audit(site, route, q) {

@@ -13,8 +13,8 @@ async function look(page, size, name) {
   for (const problem of await inspect(page, size === 'phone')) complaints.push(`${name} (${size}): ${problem}`)
 }
 
-// A wrong password or code is answered 422, and said in the page.
-const told = (c) => !/status of 422/.test(c)
+// A wrong password or code is answered 422, an identity that is taken 409; both are said in the page.
+const told = (c) => !/status of (409|422)/.test(c)
 const wanted = (is, what) => is || complaints.push(what)
 const at = (page, path) => page.waitForURL((url) => url.pathname === path)
 
@@ -123,6 +123,19 @@ async function security(size, base) {
   await page.fill(by('person-name'), '徐副班')
   await page.click(by('person-submit'))
   await page.waitForSelector(`${by('person-row')}:has-text("徐副班")`)
+  await row.locator(by('person-link')).click()
+  await page.fill(by('link-subject'), 'a1f6c7de-0b52')
+  await look(page, size, 'person-link')
+  await page.click(by('link-submit'))
+  await row.locator(by('person-linked')).waitFor()
+  const other = page.locator(`${by('person-row')}[data-login="ji01"]`)
+  await other.locator(by('person-link')).click()
+  await page.fill(by('link-subject'), 'a1f6c7de-0b52')
+  await page.click(by('link-submit'))
+  await page.waitForSelector(`${by('link-problem')}:has-text("其他用户")`)
+  await row.locator(by('person-link')).click()
+  await page.click(by('link-remove'))
+  await row.locator(by('person-linked')).waitFor({ state: 'detached' })
   await row.locator(by('person-sessions')).click()
   await page.waitForSelector(by('session-row'))
   await page.goto(`${base}/orgs`)
