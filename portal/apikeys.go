@@ -150,7 +150,7 @@ type KeyView struct {
 	Login    string   `json:"login"`
 	Name     string   `json:"name" doc:"what it is for"`
 	Portal   string   `json:"portal"`
-	Routes   []string `json:"routes" doc:"identifiers of the routes it opens"`
+	Routes   []string `json:"routes" nullable:"false" doc:"identifiers of the routes it opens"`
 	Created  int64    `json:"created" doc:"ms"`
 	Expires  int64    `json:"expires" doc:"ms"`
 	Used     int64    `json:"used,omitempty" doc:"ms, exact to 5 minutes; absent: never"`

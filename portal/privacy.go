@@ -38,24 +38,24 @@ type mask struct {
 	clear bool // what the viewer has asked for and may have
 }
 
-// text is how the viewer reads a text of a plant. Where the key of a sealed one is not here, its mask is all there is.
+// text is how the viewer reads a text of a plant. Of a sealed one whose key is not here nothing is left.
 func (m *mask) text(plant, text string, clear bool) string {
-	masked := schema.Mask(text)
-	if !clear && !m.clear && (!m.v.named() || masked != schema.Mask(m.v.user.GetName())) {
-		return masked
-	}
 	open, err := m.s.opt.Personal.Open(plant, text)
-	if err != nil || !clear && !m.clear && open != m.v.user.GetName() {
-		return masked
+	if err != nil {
+		return schema.Mask(text)
 	}
-	return open
+	if clear || m.clear || m.v.named() && open == m.v.user.GetName() {
+		return open
+	}
+	return schema.Mask(open)
 }
 
 // record is a record as the viewer reads it: itself when there is nothing to hide or to open, a copy otherwise.
 func (m *mask) record(r schema.Record) schema.Record {
 	touched, clear, plant := false, m.v.knows(r), enterpriseOf(r)
 	schema.EachPersonal(r, func(p schema.PersonalValue) bool {
-		touched = p.Binary() || m.text(plant, p.Text, clear) != p.Text
+		_, sealed := schema.ParseSealed(p.Text) // opened below, once
+		touched = p.Binary() || sealed || m.text(plant, p.Text, clear) != p.Text
 		return !touched
 	})
 	if !touched {
@@ -87,7 +87,7 @@ func (s *Server) shown(v *viewer, clear bool, records []schema.Record) []schema.
 // write a mask over its contact's name. Any other text with the signs of a mask or
 // of a sealed text is refused: it is no name and no number.
 func (s *Server) unmasked(v *viewer, rec, old schema.Record) *schema.Violation {
-	is := &mask{s: s, v: v}
+	others, is := &mask{s: s}, &mask{s: s, v: v}
 	known := map[string]string{}
 	if old != nil {
 		schema.EachPersonal(old, func(p schema.PersonalValue) bool {
@@ -99,7 +99,7 @@ func (s *Server) unmasked(v *viewer, rec, old schema.Record) *schema.Violation {
 	schema.EachPersonal(rec, func(p schema.PersonalValue) bool {
 		was, had := known[p.Path]
 		switch {
-		case had && (p.Text == schema.Mask(was) || p.Text == is.text(enterpriseOf(old), was, v.knows(old))):
+		case had && (p.Text == others.text(enterpriseOf(old), was, false) || p.Text == is.text(enterpriseOf(old), was, v.knows(old))):
 			p.Set(was)
 		case strings.ContainsAny(p.Text, "*~"):
 			bad = &schema.Violation{

@@ -23,6 +23,9 @@ func (s *Server) propose(ctx context.Context, cmd *schema.Command) (*schema.Resu
 	if err == nil {
 		res, err = s.opt.Backend.Propose(ctx, cmd)
 	}
+	if p := (*Problem)(nil); errors.As(err, &p) {
+		return nil, p
+	}
 	if err != nil {
 		return nil, s.notTaken(cmd.GetActor(), err)
 	}

@@ -34,12 +34,12 @@ type RevealedValue struct {
 	Path  string `json:"path" doc:"where it stands in the record: safety_phone, steps[2].actor_name"`
 	Label string `json:"label" doc:"Chinese name of the field"`
 	Value string `json:"value"`
-	Shut  bool   `json:"shut,omitempty" doc:"the key it is sealed with is not at this site yet: the value is its mask"`
+	Shut  bool   `json:"shut,omitempty" doc:"the key it is sealed with is not at this site yet: the value is not known"`
 }
 
 // RevealView is the personal data of one record in clear. It is shown, not kept: a page lets it go after a while.
 type RevealView struct {
-	Values []RevealedValue `json:"values"`
+	Values []RevealedValue `json:"values" nullable:"false"`
 }
 
 // revealScope lets those through who may see the record; of what never leaves the site, nothing is revealed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"dusthub/schema"
 
@@ -29,7 +30,10 @@ func (s *Server) seal(ctx context.Context, put *schema.Put) error {
 		if err != nil {
 			continue // the engine says what is wrong with it
 		}
-		if err = s.sealRecord(ctx, rec); err != nil {
+		if err = tooLong(rec); err == nil {
+			err = s.sealRecord(ctx, rec)
+		}
+		if err != nil {
 			return err
 		}
 		if c.Record, err = schema.Marshal(rec); err != nil {
@@ -37,6 +41,11 @@ func (s *Server) seal(ctx context.Context, put *schema.Put) error {
 		}
 	}
 	return nil
+}
+
+// tooLong refuses what the engine, which sees it sealed, cannot count.
+func tooLong(rec schema.Record) error {
+	return refusal(slices.DeleteFunc(schema.Validate(rec), func(v *schema.Violation) bool { return v.GetRule() != "personal" }))
 }
 
 func (s *Server) sealRecord(ctx context.Context, rec schema.Record) (err error) {
@@ -75,9 +84,11 @@ type person struct {
 	Name string `json:"name"`
 }
 
+const nameless = "***"
+
 func personPurpose(login string) string { return "person/" + login }
 
-// sealedUser is a user as the site keeps it: the name is a mask, what it hides is sealed under the site's key.
+// sealedUser is a user as the site keeps it: the name is sealed under the site's key, and nothing of it stands beside.
 func (s *Server) sealedUser(u *schema.User) (*schema.User, error) {
 	raw, err := json.Marshal(person{u.GetName()})
 	if err != nil {
@@ -87,11 +98,11 @@ func (s *Server) sealedUser(u *schema.User) (*schema.User, error) {
 	if out.PersonalSealed, err = s.opt.Keys.Seal(personPurpose(u.GetLogin()), raw); err != nil {
 		return nil, fmt.Errorf("seal person: %w", err)
 	}
-	out.Name = schema.Mask(u.GetName())
+	out.Name = nameless
 	return out, nil
 }
 
-// openUser puts a user's name in place of its mask. Without the key the mask stays.
+// openUser puts a user's name back. Without the key there is none.
 func (s *Server) openUser(u *schema.User) *schema.User {
 	if u.GetPersonalSealed() == "" {
 		return u

@@ -113,32 +113,37 @@ func eachPersonal(m protoreflect.Message, path string, fn func(PersonalValue) bo
 	return true
 }
 
-// Sealed is a personal text as records hold it at rest and on their way: its mask, for all who may not read more, and what
-// it says, sealed with a key of a site (DataKey). The text is "~mask~site~number~nonce and ciphertext in base64url".
-type Sealed struct{ Mask, Site, Number, Cipher string }
+// Sealed is a personal text as records hold it at rest and on their way, sealed with a key of a site (DataKey). Nothing of it
+// stands in clear, not even its mask: of a telephone number that would leave four digits to guess. The text is
+// "~site~number~nonce and ciphertext in base64url".
+type Sealed struct{ Site, Number, Cipher string }
 
-const sealedMark = "~"
+const (
+	sealedMark  = "~"
+	sealedParts = 4
+	hidden      = "***" // what is shown of a sealed text whose key is not here
+)
 
 // ParseSealed reads a sealed text; false when it is none.
 func ParseSealed(text string) (Sealed, bool) {
 	parts := strings.Split(text, sealedMark)
-	if len(parts) != 5 || parts[0] != "" || parts[2] == "" || parts[3] == "" || parts[4] == "" {
+	if len(parts) != sealedParts || parts[0] != "" || parts[1] == "" || parts[2] == "" || parts[3] == "" {
 		return Sealed{}, false
 	}
-	return Sealed{parts[1], parts[2], parts[3], parts[4]}, true
+	return Sealed{parts[1], parts[2], parts[3]}, true
 }
 
 // String writes a sealed text.
 func (s Sealed) String() string {
-	return strings.Join([]string{"", strings.ReplaceAll(s.Mask, sealedMark, "*"), s.Site, s.Number, s.Cipher}, sealedMark)
+	return strings.Join([]string{"", s.Site, s.Number, s.Cipher}, sealedMark)
 }
 
 const sealedMost = 2048 // bytes of a sealed text
 
-// personalFits says whether a personal text is at most so many characters; of a sealed one only the mask can be counted.
+// personalFits says whether a personal text is at most so many characters; those of a sealed one were counted where it was sealed.
 func personalFits(text string, most int) bool {
-	if s, sealed := ParseSealed(text); sealed {
-		return len(text) <= sealedMost && utf8.RuneCountInString(s.Mask) <= most
+	if _, sealed := ParseSealed(text); sealed {
+		return len(text) <= sealedMost
 	}
 	return utf8.RuneCountInString(text) <= most
 }
@@ -152,10 +157,11 @@ const (
 	starsMost      = 6
 )
 
-// Mask hides most of a name, a telephone number or an address of electronic mail; a sealed text brings its mask along. A mask masked again is the same.
+// Mask hides most of a name, a telephone number or an address of electronic mail; of a sealed text, which must be
+// opened first, nothing is left. A mask masked again is the same.
 func Mask(text string) string {
-	if s, sealed := ParseSealed(text); sealed {
-		text = s.Mask
+	if _, sealed := ParseSealed(text); sealed {
+		return hidden
 	}
 	text = strings.TrimSpace(text)
 	if local, domain, mail := strings.Cut(text, "@"); mail {
@@ -183,6 +189,6 @@ func maskText(r []rune, head, tail int) string {
 		return ""
 	}
 	head = min(max(head, 0), len(r))
-	hidden := max(1, min(len(r)-head-tail, starsMost))
-	return string(r[:head]) + strings.Repeat("*", hidden) + string(r[len(r)-tail:])
+	stars := max(1, min(len(r)-head-tail, starsMost))
+	return string(r[:head]) + strings.Repeat("*", stars) + string(r[len(r)-tail:])
 }

@@ -1,7 +1,6 @@
 // Package personal keeps names and telephone numbers from lying in clear: in the rows, the ledger, the raft log and on the
 // way to the sites above. Doors seal a text before its command enters raft, since the machine is deterministic and a nonce is
-// not; who shows one opens it. What is sealed brings its mask along (schema.Sealed), so that all who may not read more
-// need no key.
+// not; who shows one, or its mask, opens it.
 //
 // A site has a key of its own (DataKey), random, sealed by its key provider. It seals the same key for its parent, by SM2 under
 // the encryption certificate the parent showed in TLCP, and whatever keys were sealed for it by sites below likewise: who
@@ -104,7 +103,7 @@ func (r *Ring) Seal(ctx context.Context, home, plant, text string) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("seal personal data: %w", err)
 	}
-	return schema.Sealed{Mask: schema.Mask(text), Site: home, Number: first, Cipher: base64.RawURLEncoding.EncodeToString(append(nonce, ct...))}.String(), nil
+	return schema.Sealed{Site: home, Number: first, Cipher: base64.RawURLEncoding.EncodeToString(append(nonce, ct...))}.String(), nil
 }
 
 // Open opens a sealed text of a plant; a text that is not sealed is itself. Errors: ErrNoKey, ErrMoved.

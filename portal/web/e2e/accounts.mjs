@@ -197,3 +197,4 @@ const wrong = [...new Set(complaints)].filter(told)
 for (const c of wrong) console.error('-', c)
 console.log(wrong.length ? 'accounts: something is wrong' : 'accounts: all looked at')
 process.exitCode = wrong.length ? 1 : 0
+await import('./privacy.mjs')

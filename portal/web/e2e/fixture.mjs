@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { analysisAnswer } from './analysis.mjs'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { baseAnswer, baseQuestion, found } from './base.mjs'
+import { keyAnswer } from './keys.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
 import { hostile } from './hostile.mjs'
 import { backTest, opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
@@ -201,8 +202,12 @@ export class Site {
       return req.method === 'DELETE' ? res.writeHead(204).end() : json(sessionOf(login))
     }
     const sent =
-      ['POST', 'PATCH'].includes(req.method) && /^\/(session|users|orgs)/.test(route) ? JSON.parse(await body(req)) : {}
-    const own = accountAnswer(this, req.method, route, q, sent, login, PEOPLE[login])
+      ['POST', 'PATCH'].includes(req.method) && /^\/(session|users|orgs)|\/reveal$/.test(route)
+        ? JSON.parse(await body(req))
+        : {}
+    const own =
+      keyAnswer(this, req.method, route, q, sent, login, PEOPLE[login].role) ??
+      accountAnswer(this, req.method, route, q, sent, login, PEOPLE[login])
     if (own?.csv) return res.writeHead(200, { 'Content-Type': 'text/csv; charset=utf-8' }).end(own.csv)
     if (own) return own.status ? json(own, own.status) : json(own)
     if (route === '/events') return this.events(req, res, q.get('enterprise'))

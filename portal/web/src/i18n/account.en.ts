@@ -1,9 +1,12 @@
 // English texts of the account, people and audit pages.
 import type { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
+import { keysEn, revealEn } from './privacy.en'
 
 export const accountEn: typeof accountZh = {
+  keys: keysEn,
+  reveal: revealEn,
   title: 'My account',
-  hint: 'Password, second factor and sessions',
+  hint: 'Password, second factor, sessions and API keys',
   due: {
     password:
       'Change your password first: an administrator set it, or it is 90 days old. Everything else opens after that.',
@@ -177,5 +180,10 @@ export const auditEn: typeof auditZh = {
     'session-revoke': 'Session ended',
     'org-write': 'Authority changed',
     'org-delete': 'Authority deleted',
+    reveal: 'Shown in full',
+    'record-export': 'Base data exported',
+    record_export_clear: 'Exported in full',
+    key_created: 'API key made',
+    key_revoked: 'API key revoked',
   },
 }

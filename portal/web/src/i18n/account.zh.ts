@@ -1,7 +1,11 @@
 // Chinese texts of the account, people and audit pages.
+import { keysZh, revealZh } from './privacy.zh'
+
 export const accountZh = {
+  keys: keysZh,
+  reveal: revealZh,
   title: '我的账号',
-  hint: '口令、动态口令和登录会话',
+  hint: '口令、动态口令、登录会话和接口密钥',
   due: {
     password: '请先修改口令：口令由管理员设置或已满 90 天，修改后方可使用其他功能。',
     second_factor: '请先设置动态口令：本站要求监管人员和管理员使用双因素登录。',
@@ -174,5 +178,10 @@ export const auditZh = {
     'session-revoke': '结束会话',
     'org-write': '修改机构',
     'org-delete': '删除机构',
+    reveal: '查看原文',
+    'record-export': '导出基础数据',
+    record_export_clear: '导出原文',
+    key_created: '新建接口密钥',
+    key_revoked: '吊销接口密钥',
   },
 }
