@@ -4179,7 +4179,7 @@ type User struct {
 	Password        string                 `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"`     // pbkdf2-hmac-sm3$iterations$salt$hash
 	Disabled        bool                   `protobuf:"varint,7,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	Org             string                 `protobuf:"bytes,8,opt,name=org,proto3" json:"org,omitempty"`
-	PersonalSealed  string                 `protobuf:"bytes,9,opt,name=personal_sealed,json=personalSealed,proto3" json:"personal_sealed,omitempty"` // name and phone, SM4-GCM under the site's key; name then holds the masked one
+	PersonalSealed  string                 `protobuf:"bytes,9,opt,name=personal_sealed,json=personalSealed,proto3" json:"personal_sealed,omitempty"` // {"name": ...}, SM4-GCM under the site's key; name then holds three stars
 	PasswordSet     int64                  `protobuf:"varint,10,opt,name=password_set,json=passwordSet,proto3" json:"password_set,omitempty"`
 	PasswordHistory []string               `protobuf:"bytes,11,rep,name=password_history,json=passwordHistory,proto3" json:"password_history,omitempty"`
 	MustChange      bool                   `protobuf:"varint,12,opt,name=must_change,json=mustChange,proto3" json:"must_change,omitempty"`

@@ -2219,7 +2219,7 @@ export interface components {
             name: string;
             portal: string;
             /** @description identifiers of the routes it opens */
-            routes: string[] | null;
+            routes: string[];
             /**
              * @description disabled: its person is
              * @enum {string}

@@ -3601,7 +3601,7 @@ export interface components {
             name: string;
             portal: string;
             /** @description identifiers of the routes it opens */
-            routes: string[] | null;
+            routes: string[];
             /**
              * @description disabled: its person is
              * @enum {string}
@@ -4757,14 +4757,14 @@ export interface components {
             reason: string;
         };
         RevealView: {
-            values: components["schemas"]["RevealedValue"][] | null;
+            values: components["schemas"]["RevealedValue"][];
         };
         RevealedValue: {
             /** @description Chinese name of the field */
             label: string;
             /** @description where it stands in the record: safety_phone, steps[2].actor_name */
             path: string;
-            /** @description the key it is sealed with is not at this site yet: the value is its mask */
+            /** @description the key it is sealed with is not at this site yet: the value is not known */
             shut?: boolean;
             value: string;
         };
