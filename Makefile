@@ -42,7 +42,7 @@ $(WEB)/dist/.built: $(WEB)/node_modules/.installed $(WEB_SOURCES)
 	@echo "building the front end ..." && cd $(WEB) && npm run --silent build && touch dist/.built && touch dist/.keep
 
 .PHONY: test
-test: test-deps lint test-unit test-api test-web test-e2e test-browser ## everything CI runs
+test: test-deps lint test-unit test-api test-web test-e2e test-browser test-lighthouse ## everything CI runs
 	@echo "make test: all passed"
 
 .PHONY: test-deps
@@ -82,6 +82,13 @@ test-web: web ## lint and unit tests of the front end
 test-browser: build ## browser tests on both portals; screenshots under artifacts/
 	@BROWSER=1 $(GOTEST) -count=1 -run TestLoginPages ./portal
 	@cd $(WEB) && npm run --silent e2e
+
+.PHONY: test-lighthouse
+test-lighthouse: web tools/lighthouse/node_modules/.installed ## Lighthouse over both portals, phone and desk (STRICT=1: performance by its bound, on a quiet machine)
+	@cd tools/lighthouse && node audit.mjs
+
+tools/lighthouse/node_modules/.installed: tools/lighthouse/package-lock.json
+	@echo "installing Lighthouse ..." && cd tools/lighthouse && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error && touch node_modules/.installed
 
 .PHONY: lint
 lint: ## gofmt, and golangci-lint with vet and the import arrows

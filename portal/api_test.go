@@ -697,15 +697,15 @@ func TestStatic(t *testing.T) {
 		status       int
 		body, policy string
 	}{
-		{Regulator, "/", 200, "<p>regulator", "no-store"}, {Enterprise, "/alarms/1", 200, "<p>enterprise", "no-store"}, {Regulator, "/assets/app-1.js", 200, "let x", "public, max-age=31536000, immutable"},
-		{Regulator, "/assets/gone.js", 404, "", ""}, {Regulator, "/api/v1/nothing", 404, "", ""}, {Regulator, "/manifest.webmanifest", 200, "{}", "no-store"}, {Regulator, "/../../etc/passwd", 200, "<p>regulator", "no-store"},
+		{Regulator, "/", 200, "<p>regulator", "no-cache"}, {Enterprise, "/alarms/1", 200, "<p>enterprise", "no-cache"}, {Regulator, "/assets/app-1.js", 200, "let x", "public, max-age=31536000, immutable"},
+		{Regulator, "/assets/gone.js", 404, "", ""}, {Regulator, "/api/v1/nothing", 404, "", ""}, {Regulator, "/manifest.webmanifest", 200, "{}", "no-cache"}, {Regulator, "/../../etc/passwd", 200, "<p>regulator", "no-cache"},
 	} {
 		got := s.on(c.portal, "", http.MethodGet, c.path, nil)
 		if got.status != c.status || c.body != "" && !strings.Contains(string(got.body), c.body) || c.policy != "" && got.header.Get("Cache-Control") != c.policy {
 			t.Errorf("%s %s: %d %q %v", c.portal, c.path, got.status, got.body, got.header)
 		}
 	}
-	for accept, want := range map[string]string{"": "", "gzip, br": "gzip", "identity": ""} {
+	for accept, want := range map[string]string{"": "", "gzip, br": "br", "gzip": "gzip", "gzip, br;q=0": "gzip", "identity": ""} {
 		got := s.on(Regulator, "", http.MethodGet, "/assets/large-2.js", nil, func(r *http.Request) { r.Header.Set("Accept-Encoding", accept) })
 		if got.header.Get("Content-Encoding") != want || (len(got.body) < 1000) != (want != "") {
 			t.Errorf("accepting %q: %q, %d bytes", accept, got.header.Get("Content-Encoding"), len(got.body))

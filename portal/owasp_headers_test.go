@@ -30,6 +30,9 @@ func assetsOfEveryKind(o *Options) {
 	o.Secure = true
 }
 
+// frontEnd are the answers that hold nothing of anybody: a browser may keep them, if it asks whether they changed.
+var frontEnd = []string{"script", "page", "page by another path", "service worker", "picture"}
+
 func headersOfAnswers(t *testing.T) {
 	s := newProbed(t, assetsOfEveryKind)
 	for _, p := range both {
@@ -46,7 +49,7 @@ func headersOfAnswers(t *testing.T) {
 			if csp := got.header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") {
 				t.Errorf("%s portal, %s: content policy %q", p, name, csp)
 			}
-			if !slices.Contains([]string{"script"}, name) && name != "file" && !strings.Contains(got.header.Get("Cache-Control"), "no-store") && got.status != http.StatusNotFound {
+			if !slices.Contains(frontEnd, name) && name != "file" && !strings.Contains(got.header.Get("Cache-Control"), "no-store") && got.status != http.StatusNotFound {
 				t.Errorf("%s portal, %s: kept by caches: %q", p, name, got.header.Get("Cache-Control"))
 			}
 			if name == "file" && !strings.HasPrefix(got.header.Get("Cache-Control"), "private") {

@@ -7,6 +7,8 @@ import { chromium } from 'playwright-core'
 import { violations } from './axe.mjs'
 
 export const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
+/** The sizes that pages are promised to fit (a small desk, a wall, a phone), beside those that scenarios are walked in. */
+export const VIEWPORTS = { ...SIZES, laptop: { width: 1366, height: 768 }, wall: { width: 1920, height: 1080 } }
 export const SHOTS = fileURLToPath(new URL('../../../artifacts/screenshots/', import.meta.url))
 
 export async function launch() {
@@ -31,7 +33,7 @@ export async function launch() {
 export async function open(browser, size, complaints, { english = false, ...options } = {}) {
   const phone = size === 'phone'
   const context = await browser.newContext({
-    viewport: SIZES[size],
+    viewport: VIEWPORTS[size],
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
     deviceScaleFactor: phone ? 2 : 1,
@@ -71,7 +73,9 @@ export async function logIn(page, base, login, password) {
 /** Goes to a place without loading the page anew, and waits until what is to be read has been read. */
 export async function settle(page) {
   await page.waitForFunction(
-    () => !document.querySelector('[data-test="state-loading"]') && document.querySelector('#app')?.textContent?.trim(),
+    () =>
+      !document.querySelector('[data-test="state-loading"], .boot') &&
+      document.querySelector('#app')?.textContent?.trim(),
   )
   await page.waitForTimeout(500)
 }
@@ -79,10 +83,10 @@ export async function settle(page) {
 /** The whole page at once: the window is made as tall as the page, so that what is fixed to its foot stays there. */
 export async function shoot(page, size, name) {
   const height = await page.evaluate(() => document.documentElement.scrollHeight)
-  await page.setViewportSize({ ...SIZES[size], height: Math.max(height, SIZES[size].height) })
+  await page.setViewportSize({ ...VIEWPORTS[size], height: Math.max(height, VIEWPORTS[size].height) })
   await page.waitForTimeout(250)
   await page.screenshot({ path: `${SHOTS}${name}.png` })
-  await page.setViewportSize(SIZES[size])
+  await page.setViewportSize(VIEWPORTS[size])
 }
 
 /** What a demanding eye would find, and who does not see: layout by rule, and what axe-core calls serious. */
@@ -91,7 +95,7 @@ export async function inspect(page, phone) {
 }
 
 /** Anything wider than the screen, and on a phone anything too small to touch. */
-function layout(page, phone) {
+export function layout(page, phone) {
   return page.evaluate((isPhone) => {
     const out = []
     const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth

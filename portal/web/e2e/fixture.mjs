@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync } from 'node:zlib'
 import { analysisAnswer } from './analysis.mjs'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { baseAnswer, baseQuestion, found } from './base.mjs'
@@ -34,6 +35,16 @@ const permissions = (portal) =>
 const OPEN = {
   alarms: ['raised', 'acknowledged', 'disposed', 'fed_back'],
   warnings: ['raised', 'disposed', 'fed_back'],
+}
+
+const packed = new Map()
+
+/** A file as the real portals send it: compressed once, where the browser takes that and it helps. */
+function compressed(req, file, data) {
+  if (!/\bbr\b/.test(req.headers['accept-encoding'] ?? '') || /\.png$/.test(file)) return { data, headers: {} }
+  const key = `${file} ${data.length}`
+  if (!packed.has(key)) packed.set(key, brotliCompressSync(data))
+  return { data: packed.get(key), headers: { 'Content-Encoding': 'br' } }
 }
 
 const photo = (n) =>
@@ -156,14 +167,18 @@ export class Site {
     const data = await readFile(path.join(DIST, path.normalize(file))).catch(() => undefined)
     if (!data) return res.writeHead(404).end()
     const note = file === 'worker.js' ? this.workerNote : ''
+    const small = compressed(req, file, note ? Buffer.concat([data, Buffer.from(note)]) : data)
     res
       .writeHead(200, {
         'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream',
         'Content-Security-Policy': POLICY.content.join('; '),
         'Permissions-Policy': permissions(portal),
         'X-Content-Type-Options': 'nosniff',
+        'Cache-Control': file.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+        Vary: 'Accept-Encoding',
+        ...small.headers,
       })
-      .end(note ? Buffer.concat([data, Buffer.from(note)]) : data)
+      .end(small.data)
   }
 
   async api(portal, req, res, url) {

@@ -1,6 +1,7 @@
 // F3.5 and F3.7 without a network: the plant's portal starts, says of when its data is, takes check-ins with photos and sends each once.
 // Also what makes it an application: manifest, service worker, its new version; and what it must not do: keep answers of the API.
 import { by, inspect, launch, logIn, open, photoFile, settle, shoot } from './browser.mjs'
+import { keep, record } from './clauses.mjs'
 import { Site } from './fixture.mjs'
 
 const complaints = []
@@ -260,9 +261,12 @@ for (const [name, test] of Object.entries(TESTS)) {
     for (const context of browser.contexts()) await context.close()
     site.close()
   }
-  console.log(complaints.slice(before).some(told) ? 'FAIL' : 'ok  ', name)
+  const ok = !complaints.slice(before).some(told)
+  record(name, [], ok)
+  console.log(ok ? 'ok  ' : 'FAIL', name)
 }
 await browser.close()
+if (!only) await keep('offline')
 const wrong = [...new Set(complaints)].filter(told)
 for (const c of wrong) console.error('-', c)
 console.log(wrong.length ? 'offline: something is wrong' : 'offline: all as it should be')

@@ -1,8 +1,10 @@
-// Every page of both portals on the fixture's world, at a desk and on a phone: pictures, and a check of what can be checked by
-// rule (console, width, names, touch sizes). Also walks the loop once against the fixture, so that a broken page is found without a site.
-import { by, inspect, launch, logIn, open, photoFile, settle, shoot, SHOTS, SIZES } from './browser.mjs'
+// Every page of both portals on the fixture's world in every look that somebody has of it (matrix.mjs): pictures, and a check of what can
+// be checked by rule (console, width, names, touch sizes, axe-core, keyboard, texts). Also walks the loop once against the fixture, so that a broken page is found without a site.
+import { by, launch, logIn, open, photoFile, settle, shoot, SHOTS, SIZES } from './browser.mjs'
+import { keep } from './clauses.mjs'
 import { Site } from './fixture.mjs'
 import { harm } from './hostile.mjs'
+import { everyPage } from './matrix.mjs'
 
 const PLANT = '320505030001'
 const REGULATOR = {
@@ -64,7 +66,9 @@ const ENTERPRISE = {
   hazards: '/hazards',
   notify: '/notify',
   replay: '/replay',
+  video: '/video', // F3.2
 }
+const PROVINCE = { overview: '/', federation: '/federation' }
 const only = process.argv[2] ?? ''
 const HOSTILE = Boolean(process.env.HOSTILE) // npm run hostile
 const complaints = []
@@ -72,24 +76,22 @@ const browser = await launch()
 const ministry = new Site('ministry')
 const jiangsu = new Site('jiangsu')
 
-async function pictures(portal, pages, base, login, prefix, options = {}, sizes = Object.keys(SIZES)) {
-  for (const size of sizes) {
-    const page = await open(browser, size, complaints, options)
-    await page.goto(`${base}/login`)
-    await settle(page)
-    await page.screenshot({ path: `${SHOTS}${prefix}-login-${size}.png` })
+/** Every page in all its looks: both portals at once, as a machine has two cores. */
+async function looks({ regulator, province, enterprise }) {
+  const all = (of) => everyPage(browser, of, complaints, only)
+  await Promise.all([all(regulator), all(enterprise).then(() => all(province))])
+}
+
+/** Every page, with something hostile behind every text of it. It looks as it must not look, and is not pictured. */
+async function harmless({ portal, pages, base, login }) {
+  for (const size of Object.keys(SIZES)) {
+    const page = await open(browser, size, complaints)
     await logIn(page, base, login, 'fixture')
     for (const [name, path] of Object.entries(pages)) {
-      if (only && !`${prefix}-${name}`.includes(only)) continue
+      if (only && !`${portal}-${name}`.includes(only)) continue
       await page.goto(base + path)
       await settle(page)
-      if (HOSTILE) {
-        complaints.push(...(await harm(page)).map((h) => `${portal} ${path} (${size}): ${h}`))
-        continue // it looks as it must not look, and is not pictured
-      }
-      await shoot(page, size, `${prefix}-${name}-${size}`)
-      for (const problem of await inspect(page, size === 'phone'))
-        complaints.push(`${portal} ${path} (${size}): ${problem}`)
+      complaints.push(...(await harm(page)).map((h) => `${portal} ${path} (${size}): ${h}`))
     }
     await page.context().close()
   }
@@ -236,47 +238,13 @@ try {
   const ministryBase = await ministry.listen('regulator')
   const provinceBase = await jiangsu.listen('regulator')
   const enterpriseBase = await jiangsu.listen('enterprise')
-  await pictures('regulator', REGULATOR, ministryBase, 'bu01', 'regulator')
-  await pictures('regulator', { overview: '/', federation: '/federation' }, provinceBase, 'ji01', 'province', {}, [
-    'desk',
-  ])
-  await pictures('enterprise', ENTERPRISE, enterpriseBase, 'm0001', 'enterprise')
-  await pictures(
-    'regulator',
-    { overview: '/', plant: `/enterprises/${PLANT}` },
-    ministryBase,
-    'bu01',
-    'dark-regulator',
-    { colorScheme: 'dark' },
-    ['desk'],
-  )
-  await pictures(
-    'enterprise',
-    { live: '/', warning: '/warnings/jiangsu-w-000021' },
-    enterpriseBase,
-    'm0001',
-    'dark-enterprise',
-    { colorScheme: 'dark' },
-    ['phone'],
-  )
-  await pictures(
-    'regulator',
-    { overview: '/', alarms: '/alarms', plant: `/enterprises/${PLANT}` },
-    provinceBase,
-    'ji01',
-    'en-regulator',
-    { english: true },
-    ['desk'],
-  )
-  await pictures(
-    'enterprise',
-    { live: '/', warning: '/warnings/jiangsu-w-000021', risk: '/risk' },
-    enterpriseBase,
-    'm0001',
-    'en-enterprise',
-    { english: true },
-    ['phone'],
-  )
+  const portals = {
+    regulator: { portal: 'regulator', pages: REGULATOR, base: ministryBase, login: 'bu01' },
+    province: { portal: 'province', pages: PROVINCE, base: provinceBase, login: 'ji01' },
+    enterprise: { portal: 'enterprise', pages: ENTERPRISE, base: enterpriseBase, login: 'm0001' },
+  }
+  if (HOSTILE) for (const of of Object.values(portals)) await harmless(of)
+  else await looks(portals)
   if (!HOSTILE && (!only || only === 'benches')) await benches(provinceBase)
   if (!HOSTILE && !only) await walk(provinceBase, enterpriseBase)
 } catch (e) {
@@ -288,4 +256,5 @@ try {
 }
 for (const c of [...new Set(complaints)]) console.error('-', c)
 console.log(complaints.length ? 'pages: something is wrong' : `pages: all looked at, pictures in ${SHOTS}`)
+if (!only && !HOSTILE) await keep('screens')
 process.exitCode = complaints.length ? 1 : 0

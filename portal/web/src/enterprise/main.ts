@@ -11,7 +11,9 @@ import { router } from './router'
 
 keepPerson()
 await restoreLocale()
-createApp(App).use(i18n).use(router).mount('#app')
+const app = createApp(App).use(i18n).use(router)
+await router.isReady().catch(() => undefined) // until then the page's own first words stay
+app.mount('#app')
 
 const begin = (): void => void registerWorker() // after the page, whose loading it would slow
 if (document.readyState === 'complete') begin()

@@ -36,6 +36,7 @@ export const router = createRouter({
     { path: '/rules', component: () => import('./Rules.vue'), meta: { nav: 'rules', back: '/' } },
     { path: '/hazards', component: () => import('./Hazards.vue'), meta: { nav: 'hazards', back: '/risk' } },
     { path: '/replay', component: () => import('./Replay.vue'), meta: { nav: 'replay', back: '/' } },
+    { path: '/video', component: () => import('./Video.vue'), meta: { nav: 'video', back: '/' } },
     { path: '/notify', component: () => import('./Notify.vue'), meta: { nav: 'notify', back: '/' } },
     { path: '/account', component: () => import('../account/Account.vue'), meta: { nav: 'account', back: '/' } },
     { path: '/:rest(.*)*', redirect: '/' },

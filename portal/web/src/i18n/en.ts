@@ -1142,6 +1142,7 @@ export const en: Messages = {
       inerting: 'Inerting',
       containment: 'Containment',
     },
+    grade: { 高: 'High', 较高: 'Fairly high', 一般: 'Ordinary' },
     raw: {
       none: 'None',
       one: 'One',

@@ -4,6 +4,8 @@ import type { checkInZh, offlineZh } from './offline.zh'
 export const offlineEn: typeof offlineZh = {
   asOf: 'Offline, data as of {time}',
   noData: 'Offline, the site cannot be reached. No live data is shown; cleaning can be checked in as usual.',
+  noVideo: 'There is no video service yet: no live picture and no playback here.',
+  noCamera: 'No camera is registered',
   newVersion: 'A new version is there',
   renew: 'Update',
   leaveTitle: '{n} check-in(s) not sent yet',

@@ -2,6 +2,8 @@
 export const offlineZh = {
   asOf: '离线，数据截至 {time}',
   noData: '离线，连不上站点。不显示实时数据；清扫打卡可以照常进行。',
+  noVideo: '视频服务尚未接入：本页不显示实时画面，也没有录像回放。',
+  noCamera: '还没有登记摄像头',
   newVersion: '有新版本',
   renew: '更新',
   leaveTitle: '还有 {n} 条打卡没有发送',

@@ -1111,6 +1111,7 @@ export const zh = {
       inerting: '惰化',
       containment: '抗爆',
     },
+    grade: { 高: '高', 较高: '较高', 一般: '一般' },
     raw: {
       none: '无',
       one: '一种',

@@ -4,18 +4,20 @@ import type { Explanation, InputValue } from '../api'
 type Input = NonNullable<Explanation['inputs']>[number]
 
 /** The values a text can have: a code table's, or few words of its own. */
-export const CHOICES: Record<string, { table?: 'raw' | 'scale' | 'mem_industry' | 'dust_category'; values: string[] }> =
-  {
-    grade: { values: ['高', '较高', '一般'] },
-    measures: { table: 'raw', values: ['none', 'one', 'several', 'wet'] },
-    building: { table: 'raw', values: ['single_frame', 'single_heavy', 'multi_frame', 'multi_nonframe'] },
-    scale: { table: 'scale', values: ['large', 'medium', 'small', 'micro'] },
-    industry: {
-      table: 'mem_industry',
-      values: ['metallurgy', 'nonferrous', 'materials', 'machinery', 'light', 'textile', 'tobacco', 'trade'],
-    },
-    category: { table: 'dust_category', values: ['1', '2', '3', '4', '5', '6', '7', '8'] },
-  }
+export const CHOICES: Record<
+  string,
+  { table?: 'raw' | 'grade' | 'scale' | 'mem_industry' | 'dust_category'; values: string[] }
+> = {
+  grade: { table: 'grade', values: ['高', '较高', '一般'] },
+  measures: { table: 'raw', values: ['none', 'one', 'several', 'wet'] },
+  building: { table: 'raw', values: ['single_frame', 'single_heavy', 'multi_frame', 'multi_nonframe'] },
+  scale: { table: 'scale', values: ['large', 'medium', 'small', 'micro'] },
+  industry: {
+    table: 'mem_industry',
+    values: ['metallurgy', 'nonferrous', 'materials', 'machinery', 'light', 'textile', 'tobacco', 'trade'],
+  },
+  category: { table: 'dust_category', values: ['1', '2', '3', '4', '5', '6', '7', '8'] },
+}
 
 const SCORE = /^([A-Z]\d\d|LINK)$/
 

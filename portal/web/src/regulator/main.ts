@@ -9,4 +9,6 @@ import App from './App.vue'
 import { router } from './router'
 
 await restoreLocale()
-createApp(App).use(i18n).use(router).mount('#app')
+const app = createApp(App).use(i18n).use(router)
+await router.isReady().catch(() => undefined) // until then the page's own first words stay
+app.mount('#app')

@@ -1,0 +1,79 @@
+// A page used with the keyboard alone: Tab comes to everything that can be used, what has the focus is seen to have it, nothing holds it.
+const MOST = 400 // presses: a page with more than that to come by is a fault of its own
+
+/** Marks what can be used, and what it is called, in the order of the page. */
+const mark = (page) =>
+  page.evaluate(() => {
+    const groups = new Set()
+    const usable = [
+      ...document.querySelectorAll(
+        'a[href], button, input, select, textarea, summary, [tabindex], [contenteditable="true"]',
+      ),
+    ].filter((e) => {
+      if (e.tabIndex < 0 || e.disabled || e.type === 'hidden' || e.closest('[inert]')) return false
+      if (!e.checkVisibility({ visibilityProperty: true, opacityProperty: false })) return false
+      const box = e.getBoundingClientRect()
+      if (!box.width && !box.height) return false
+      if (e.type !== 'radio') return true
+      const first = !groups.has(e.name) // the arrows go on from the one of a group that Tab comes to
+      groups.add(e.name)
+      return first
+    })
+    window.usable = usable
+    document.activeElement?.blur()
+    window.scrollTo(0, 0)
+    getSelection()?.removeAllRanges()
+    return usable.length
+  })
+
+/** What has the focus: its place among what can be used, its name, and whether it is seen. */
+const focused = (page) =>
+  page.evaluate(() => {
+    const e = document.activeElement
+    if (!e || e === document.body) return undefined
+    const at = window.usable.indexOf(e)
+    const drawn = (x) => {
+      const s = getComputedStyle(x)
+      return (s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0) || s.boxShadow !== 'none'
+    }
+    const parts = /^(date|time|datetime-local|month)$/.test(e.type) // the browser shows which part of a time has it
+    const skip = parts || e.matches('.skip')
+    const seen =
+      skip ||
+      drawn(e) ||
+      (e.parentElement && drawn(e.parentElement)) ||
+      e.closest('.el-input__wrapper, .el-select__wrapper, label') !== null
+    const radio = e.type === 'radio' ? window.usable.findIndex((u) => u.type === 'radio' && u.name === e.name) : at
+    return { at: radio, seen, what: e.outerHTML.slice(0, 100) }
+  })
+
+/** What is wrong with a page for somebody without a mouse. */
+export async function reach(page) {
+  const count = await mark(page)
+  if (count > MOST) return [`keyboard: ${count} things to come by with Tab`]
+  const reached = new Set()
+  const hidden = new Set()
+  let same = 0
+  let before
+  for (let i = 0; i < count + 12; i++) {
+    await page.keyboard.press('Tab')
+    const now = await focused(page)
+    if (!now) {
+      if (reached.size) break // once around
+      continue
+    }
+    same = now.what === before?.what && now.at === before?.at ? same + 1 : 0
+    if (same > 9) return [`keyboard: the focus is held by ${now.what}`]
+    before = now
+    if (now.at >= 0) reached.add(now.at)
+    if (!now.seen) hidden.add(now.what)
+  }
+  const missed = await page.evaluate(
+    (at) => window.usable.filter((e, i) => !at.includes(i) && e.isConnected).map((e) => e.outerHTML.slice(0, 100)),
+    [...reached],
+  )
+  return [
+    ...missed.slice(0, 3).map((e) => `keyboard: Tab does not come to ${e}`),
+    ...[...hidden].slice(0, 3).map((e) => `keyboard: the focus is not seen on ${e}`),
+  ]
+}
