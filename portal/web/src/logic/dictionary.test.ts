@@ -42,6 +42,7 @@ describe('fields of the data dictionary (F3.6)', () => {
     expect(labelOf('dust_workers', '涉粉作业人数', 'en')).toBe('Dust workers')
     expect(labelOf('limits.hh', '高高限', 'en')).toBe('HH')
     expect(labelOf('area_m2', '面积', 'en')).toBe('Area')
+    expect(labelOf('lng', '经度', 'en')).toBe('Longitude')
   })
 })
 

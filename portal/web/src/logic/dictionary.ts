@@ -43,10 +43,26 @@ export function boundsOf(f: Field): { min?: number; max?: number } {
   return { ...(min ? { min: Number(min) } : {}), ...(max ? { max: Number(max) } : {}) }
 }
 
+/** Fields whose own names are too short to be read. */
+const SHORT: Record<string, string> = {
+  uscc: 'Unified social credit code',
+  uscc_override: 'Why the credit code is right',
+  lng: 'Longitude',
+  lat: 'Latitude',
+  mem_industry: 'Industry of the ministry',
+  scale: 'Size',
+  should_access: 'Must be connected',
+  mie_mj: 'Minimum ignition energy',
+  kst: 'Kst, measured',
+  gb_id: 'GB/T 28181 code',
+}
+
 /** A field's name: the dictionary's in Chinese, made of the field's own in English. */
 export function labelOf(name: string, zh: string, locale: string): string {
   if (locale === 'zh') return zh
   const last = name.split('.').pop() ?? name
+  const short = SHORT[last]
+  if (short) return short
   const words = last.replace(/_(m2|m3h|kg|mj|ms|s)$/, '').replaceAll('_', ' ')
   return words.length <= 2 ? words.toUpperCase() : words.charAt(0).toUpperCase() + words.slice(1)
 }
