@@ -104,6 +104,11 @@ var accesses = []Access{
 
 	{ID: "overview", Method: http.MethodGet, Path: "/api/v1/overview", Tag: "overview", Summary: "The situation of a region", Portals: onlyR, Roles: overseers, Filters: true},
 	{ID: "enterprises", Method: http.MethodGet, Path: "/api/v1/enterprises", Tag: "enterprises", Summary: "Enterprises, gravest first", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "enterprise-facets", Method: http.MethodGet, Path: "/api/v1/search/facets", Tag: "enterprises", Summary: "How many enterprises each value of each dimension of a search would leave", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "enterprises-export", Method: http.MethodGet, Path: "/api/v1/search/export", Tag: "enterprises", Summary: "A workbook (Excel) of what a search finds, gravest first", Portals: onlyR, Roles: overseers, Filters: true, personal: true},
+	{ID: "saved-searches", Method: http.MethodGet, Path: "/api/v1/search/saved", Tag: "enterprises", Summary: "One's own saved searches, by name", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "saved-search-write", Method: http.MethodPost, Path: "/api/v1/search/saved", Tag: "enterprises", Summary: "Save a search, or change one of one's own", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "saved-search-delete", Method: http.MethodDelete, Path: "/api/v1/search/saved/{id}", Tag: "enterprises", Summary: "Delete a saved search of one's own", Portals: onlyR, Roles: overseers, scope: ownSearchScope},
 	{ID: "plant", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}", Tag: "enterprises", Summary: "Everything of one plant", Portals: both, Roles: everybody, scope: enterpriseScope, personal: true},
 	{ID: "plant-file", Method: http.MethodGet, Path: "/api/v1/enterprises/{code}/file", Tag: "enterprises", Summary: "All base data of a plant (一企一档), each record with its version", Portals: both, Roles: everybody, scope: enterpriseScope, personal: true},
 	{ID: "base-statistics", Method: http.MethodGet, Path: "/api/v1/base/statistics", Tag: "enterprises", Summary: "Plants by region, industry, size, workers exposed to dust and kind of dust, of all or of what a search finds", Portals: onlyR, Roles: overseers, Filters: true},
@@ -262,6 +267,15 @@ func (v *viewer) area() string {
 	return regionPrefix(v.user.GetRegion())
 }
 
+// within is the beginning of the codes of what a viewer may see in a region; false when that is nothing.
+func (v *viewer) within(region string) (string, bool) {
+	area, part := v.area(), regionPrefix(region)
+	if strings.HasPrefix(area, part) {
+		return area, true
+	}
+	return part, strings.HasPrefix(part, area)
+}
+
 // sees says whether a viewer may know of a plant. Data of no plant in particular (enterprise "") is for whoever sees all.
 func (s *Server) sees(v *viewer, enterprise string) bool {
 	if v.portal == Enterprise {
@@ -273,6 +287,18 @@ func (s *Server) sees(v *viewer, enterprise string) bool {
 	}
 	region, ok := s.world.regionOf(enterprise)
 	return ok && strings.HasPrefix(region, area)
+}
+
+// seesIn says whether a viewer may know of a plant and it lies in a region, given by the beginning of its plants' codes.
+func (s *Server) seesIn(v *viewer, enterprise, region string) bool {
+	if !s.sees(v, enterprise) {
+		return false
+	}
+	if region == "" {
+		return true
+	}
+	at, ok := s.world.regionOf(enterprise)
+	return ok && strings.HasPrefix(at, region)
 }
 
 // enterpriseOf is the plant a record belongs to; empty when it is of none.

@@ -15,6 +15,7 @@ type AlarmView struct {
 	MetricName     string        `json:"metric_name,omitempty"`
 	CollectorName  string        `json:"collector_name,omitempty"`
 	RuleName       string        `json:"rule_name"`
+	BasePriority   string        `json:"base_priority" table:"alarm_priority" doc:"what level, rule and kind alone give it; the alarm's own is higher the longer its condition has lasted, lower the longer it has returned"`
 	Origin         string        `json:"origin" doc:"site it belongs to"`
 	Here           bool          `json:"here" doc:"it belongs to this site and is worked here"`
 	Known          int64         `json:"known" doc:"ms, when this site came to know of it"`
@@ -62,7 +63,7 @@ func (s *Server) alarmView(r store.Row) *AlarmView {
 	a := r.Record.(*schema.Alarm)
 	return &AlarmView{
 		Alarm: a, EnterpriseName: s.world.nameOf(a.GetEnterprise()), MetricName: s.nameOf("Metric", a.GetMetric()), CollectorName: s.nameOf("Collector", a.GetCollector()),
-		RuleName: schema.CodeName("alarm_rule", a.GetRule()), Origin: r.Origin, Here: r.Origin == s.opt.Site.ID, Known: r.Here,
+		RuleName: schema.CodeName("alarm_rule", a.GetRule()), BasePriority: schema.Alarming().Priority(a), Origin: r.Origin, Here: r.Origin == s.opt.Site.ID, Known: r.Here,
 	}
 }
 
@@ -98,6 +99,7 @@ type alarmsInput struct {
 	Stage      string `query:"stage" doc:"open, or a stage of the table alarm_stage"`
 	Condition  string `query:"condition" enum:"active,returned"`
 	Enterprise string `query:"enterprise"`
+	Region     string `query:"region" maxLength:"6" doc:"GB/T 2260"`
 	Collector  string `query:"collector"`
 	Metric     string `query:"metric"`
 	Level      int32  `query:"level" minimum:"0" maximum:"2"`
@@ -128,18 +130,22 @@ func (in *alarmsInput) wants(a *schema.Alarm) bool {
 
 func (s *Server) alarms(ctx context.Context, v *viewer, in *alarmsInput) (*Page[*AlarmView], error) {
 	enterprise := only(v, in.Enterprise)
+	region, sees := v.within(in.Region)
+	if !sees {
+		return &Page[*AlarmView]{Items: []*AlarmView{}}, nil
+	}
 	queries := stagedQueries("Alarm", "onset", enterprise, in.Stage, openAlarmStages, in.From, in.To)
 	if in.Metric != "" {
 		queries = []store.Query{{Type: "Alarm", Index: "metric,onset", Prefix: []string{in.Metric}, From: in.From, To: in.To}}
 	}
 	rows, next, err := s.list(ctx, newest{
 		queries: queries, time: alarmOnset, after: in.After, limit: in.Limit,
-		recent: recentOf(typeAlarm, v, enterprise != "" || in.Metric != "", in.Stage, openAlarmStages),
+		recent: recentOf(typeAlarm, v, region, enterprise != "" || in.Metric != "", in.Stage, openAlarmStages),
 		keep: func(r store.Row) bool {
 			a := r.Record.(*schema.Alarm)
 			return inStage(a.GetStage(), in.Stage, openAlarmStages) && (in.Condition == "" || a.GetCondition() == in.Condition) &&
 				in.wants(a) && (enterprise == "" || a.GetEnterprise() == enterprise) &&
-				(in.Collector == "" || a.GetCollector() == in.Collector) && s.sees(v, a.GetEnterprise())
+				(in.Collector == "" || a.GetCollector() == in.Collector) && s.seesIn(v, a.GetEnterprise(), region)
 		},
 	})
 	if err != nil {
@@ -159,6 +165,7 @@ func pageOf[T any](rows []store.Row, next string, view func(store.Row) T) *Page[
 type warningsInput struct {
 	Stage      string `query:"stage" doc:"open, or a stage of the table warning_stage"`
 	Enterprise string `query:"enterprise"`
+	Region     string `query:"region" maxLength:"6" doc:"GB/T 2260"`
 	Level      string `query:"level" enum:"red,orange,yellow,blue" doc:"level reached"`
 	From       int64  `query:"from"`
 	To         int64  `query:"to"`
@@ -168,12 +175,16 @@ type warningsInput struct {
 
 func (s *Server) warnings(ctx context.Context, v *viewer, in *warningsInput) (*Page[*WarningView], error) {
 	enterprise := only(v, in.Enterprise)
+	region, sees := v.within(in.Region)
+	if !sees {
+		return &Page[*WarningView]{Items: []*WarningView{}}, nil
+	}
 	rows, next, err := s.list(ctx, newest{
 		queries: stagedQueries("Warning", "raised", enterprise, in.Stage, openWarningStages, in.From, in.To), time: warningRaised, after: in.After, limit: in.Limit,
-		recent: recentOf(typeWarning, v, enterprise != "", in.Stage, openWarningStages),
+		recent: recentOf(typeWarning, v, region, enterprise != "", in.Stage, openWarningStages),
 		keep: func(r store.Row) bool {
 			w := r.Record.(*schema.Warning)
-			return inStage(w.GetStage(), in.Stage, openWarningStages) && (in.Level == "" || w.GetToLevel() == in.Level) && s.sees(v, w.GetEnterprise())
+			return inStage(w.GetStage(), in.Stage, openWarningStages) && (in.Level == "" || w.GetToLevel() == in.Level) && s.seesIn(v, w.GetEnterprise(), region)
 		},
 	})
 	if err != nil {

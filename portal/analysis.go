@@ -79,12 +79,6 @@ type analysisInput struct {
 	Region string `query:"region" maxLength:"6" doc:"GB/T 2260; empty is all the viewer may see"`
 }
 
-// analysed is the region a viewer looks at: the one asked for, narrowed to what he may see; false when he may see nothing of it.
-func analysed(v *viewer, region string) (string, bool) {
-	area, asked := v.area(), regionPrefix(region)
-	return longer(area, asked), strings.HasPrefix(area, asked) || strings.HasPrefix(asked, area)
-}
-
 // kept is what is known of base data. Where nothing keeps it up, it is brought up now.
 func (s *Server) kept(ctx context.Context) (*quality.Keeper, error) {
 	if s.ownQuality {
@@ -100,7 +94,7 @@ func (s *Server) analysis(ctx context.Context, v *viewer, in *analysisInput) (*A
 	if err != nil {
 		return nil, err
 	}
-	prefix, sees := analysed(v, in.Region)
+	prefix, sees := v.within(in.Region)
 	out := &Analysis{Time: s.nowMs(), Rules: []QualityRuleView{}, Parts: []PartView{}}
 	f := quality.Figures{Standing: &schema.Standing{}, Rules: make([]quality.Count, len(quality.Rules())), Done: true}
 	if sees {
@@ -196,7 +190,7 @@ type AnalysisTrend struct {
 
 func (s *Server) analysisTrend(ctx context.Context, v *viewer, in *analysisTrendInput) (*AnalysisTrend, error) {
 	out := &AnalysisTrend{Days: []AnalysisDay{}}
-	prefix, sees := analysed(v, in.Region)
+	prefix, sees := v.within(in.Region)
 	if !sees {
 		return out, nil
 	}
@@ -266,7 +260,7 @@ func (s *Server) findings(ctx context.Context, v *viewer, in *findingsInput) (*P
 		return nil, err
 	}
 	out := &Page[FindingRow]{Items: []FindingRow{}}
-	prefix, sees := analysed(v, in.Region)
+	prefix, sees := v.within(in.Region)
 	if !sees {
 		return out, nil
 	}
@@ -332,7 +326,7 @@ type IssueRow struct {
 // issues lists the metrics whose readings were not as they should be on a day, by county and plant.
 func (s *Server) issues(ctx context.Context, v *viewer, in *issuesInput) (*Page[IssueRow], error) {
 	out := &Page[IssueRow]{Items: []IssueRow{}}
-	prefix, sees := analysed(v, in.Region)
+	prefix, sees := v.within(in.Region)
 	if !sees {
 		return out, nil
 	}

@@ -129,16 +129,22 @@ func TestOverview(t *testing.T) {
 	for _, c := range []struct {
 		login, region       string
 		enterprises, alarms int
-		regions             string
+		regions, path       string
 	}{
-		{"ministry", "", 3, 3, "320000"}, {"ministry", "320000", 3, 3, "320200 320500 321200"}, {"province", "320500", 1, 1, "320505"}, {"suzhou", "", 1, 1, "320505"},
-		{"suzhou", "320200", 0, 0, ""},
+		{"ministry", "", 3, 3, "320000", ""}, {"ministry", "320000", 3, 3, "320200 320500 321200", "江苏省"}, {"ministry", "320505", 1, 1, "320505", "江苏省 苏州市 虎丘区"},
+		{"province", "320500", 1, 1, "320505", "苏州市"}, {"suzhou", "", 1, 1, "320505", ""}, {"suzhou", "320200", 0, 0, "", ""},
 	} {
 		var v Overview
 		s.as(c.login, http.MethodGet, "/api/v1/overview?region="+c.region, nil).into(t, &v)
-		var regions []string
+		var regions, path []string
 		for _, r := range v.Regions {
 			regions = append(regions, r.Region)
+		}
+		for _, r := range v.Path {
+			path = append(path, r.Name)
+		}
+		if strings.Join(path, " ") != c.path {
+			t.Errorf("%s %s: the way there is %v, wanted %s", c.login, c.region, path, c.path)
 		}
 		if v.Enterprises != c.enterprises || v.Alarms.Open != c.alarms || v.Warnings.Open != c.alarms || v.Levels.Orange != c.enterprises || v.Online != c.enterprises ||
 			len(v.LatestAlarms) != c.alarms || len(v.Ranking) != c.enterprises || strings.Join(regions, " ") != c.regions || len(v.Trend) != 25 {

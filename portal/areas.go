@@ -293,7 +293,7 @@ func (w *world) regionRows(region string) []RegionRow {
 		}
 		a, code := w.look(areaKey{part, ""}), (part + "000000")[:regionDigits]
 		out = append(out, RegionRow{
-			Region: code, Name: w.tables.RegionName(code), Enterprises: a.enterprises, Online: a.online, Levels: a.levels, AlarmsOpen: a.alarms.Open,
+			Region: code, Name: w.tables.RegionName(code), Short: w.tables.Name("region", code), Enterprises: a.enterprises, Online: a.online, Levels: a.levels, AlarmsOpen: a.alarms.Open,
 			AlarmsOverdue: a.alarms.Overdue, WarningsOpen: a.warnings.Open, WarningsOverdue: a.warnings.Overdue, Worst: a.levels.worst(),
 		})
 	}

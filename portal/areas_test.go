@@ -20,7 +20,7 @@ import (
 func emptyWorld(now int64) *world {
 	return &world{
 		now: func() time.Time { return time.UnixMilli(now) }, plants: map[string]*plantState{}, collectors: map[string]string{},
-		alarms: map[string]alarmState{}, warnings: map[string]alarmState{}, counted: map[uint64]bool{}, origins: map[string]*originCount{}, areas: map[areaKey]*area{},
+		alarms: map[string]alarmState{}, warnings: map[string]alarmState{}, hazards: map[string]alarmState{}, counted: map[uint64]bool{}, origins: map[string]*originCount{}, areas: map[areaKey]*area{},
 		index: newSearchIndex(), recents: map[recentKey]*recent{}, kept: recentKept, newestOf: func(string, string) ([]place, error) { return nil, nil },
 	}
 }
@@ -167,7 +167,7 @@ func walkRegions(list []*plantState, prefix string) []RegionRow {
 		code = (code[:digits] + "000000")[:6]
 		r := by[code]
 		if r == nil {
-			r = &RegionRow{Region: code, Name: schema.RegionName(code)}
+			r = &RegionRow{Region: code, Name: schema.RegionName(code), Short: schema.CodeName("region", code)}
 			by[code] = r
 		}
 		r.Enterprises++

@@ -304,6 +304,7 @@ type none struct{}
 func (d *door) routes() {
 	d.sessionRoutes()
 	d.ssoRoutes()
+	d.searchRoutes()
 	d.plantRoutes()
 	d.statisticRoutes()
 	d.analysisRoutes()

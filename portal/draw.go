@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -29,25 +30,45 @@ type drawInput struct {
 	}
 }
 
+// drawCriteria are the dimensions of a search (clause F2.4), named as the parameters of GET /enterprises.
 type drawCriteria struct {
-	Region       string `json:"region,omitempty" doc:"GB/T 2260"`
-	Level        string `json:"level,omitempty" doc:"levels, with commas"`
-	Industry     string `json:"industry,omitempty"`
-	Dust         string `json:"dust,omitempty"`
-	DustCategory string `json:"dust_category,omitempty"`
-	MinWorkers   int32  `json:"min_workers,omitempty" minimum:"0"`
+	Region         string `json:"region,omitempty" maxLength:"400" doc:"GB/T 2260; several with commas"`
+	Level          string `json:"level,omitempty" maxLength:"40" doc:"levels, with commas"`
+	Q              string `json:"q,omitempty" maxLength:"100" doc:"part of the name, the code or the unified social credit code"`
+	Industry       string `json:"industry,omitempty" maxLength:"200"`
+	Dust           string `json:"dust,omitempty" maxLength:"200"`
+	DustCategory   string `json:"dust_category,omitempty" maxLength:"200"`
+	MinWorkers     int32  `json:"min_workers,omitempty" minimum:"0"`
+	MaxWorkers     *int32 `json:"max_workers,omitempty" minimum:"0" maximum:"1000000"`
+	Online         string `json:"online,omitempty" enum:"true,false"`
+	Alarm          string `json:"alarm,omitempty" enum:"true,false"`
+	AlarmLevel     int32  `json:"alarm_level,omitempty" minimum:"0" maximum:"2"`
+	AlarmOverdue   string `json:"alarm_overdue,omitempty" enum:"true,false"`
+	Warning        string `json:"warning,omitempty" enum:"true,false"`
+	WarningOverdue string `json:"warning_overdue,omitempty" enum:"true,false"`
+}
+
+// search is the question that lists the pool.
+func (c drawCriteria) search() *enterprisesInput {
+	in := &enterprisesInput{
+		Region: c.Region, Level: c.Level, Q: c.Q, Industry: c.Industry, Dust: c.Dust, DustCategory: c.DustCategory, MinWorkers: c.MinWorkers, MaxWorkers: -1, Online: c.Online,
+		Alarm: c.Alarm, AlarmLevel: c.AlarmLevel, AlarmOverdue: c.AlarmOverdue, Warning: c.Warning, WarningOverdue: c.WarningOverdue,
+	}
+	if c.MaxWorkers != nil {
+		in.MaxWorkers = *c.MaxWorkers
+	}
+	return in
 }
 
 // text is how a record keeps the criteria: as the query of GET /enterprises that lists the pool.
 func (c drawCriteria) text() string {
 	q := url.Values{}
-	for k, v := range map[string]string{"region": c.Region, "level": c.Level, "industry": c.Industry, "dust": c.Dust, "dust_category": c.DustCategory} {
-		if v != "" {
-			q.Set(k, v)
+	of := reflect.ValueOf(c)
+	for i, f := range reflect.VisibleFields(of.Type()) {
+		if value := of.Field(i); !value.IsZero() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			q.Set(name, fmt.Sprint(reflect.Indirect(value)))
 		}
-	}
-	if c.MinWorkers > 0 {
-		q.Set("min_workers", fmt.Sprint(c.MinWorkers))
 	}
 	return q.Encode()
 }
@@ -127,7 +148,7 @@ func (s *Server) sendDrawn(ctx context.Context, v *viewer, in *drawInput, out *D
 
 // pool are the plants in sight that meet the criteria, by code.
 func (s *Server) pool(v *viewer, c drawCriteria) []DrawnView {
-	in := &enterprisesInput{Region: c.Region, Level: c.Level, Industry: c.Industry, Dust: c.Dust, DustCategory: c.DustCategory, MinWorkers: c.MinWorkers, MaxWorkers: -1}
+	in := c.search()
 	var out []DrawnView
 	s.world.view(func() {
 		for _, p := range s.world.index.matching(in, v.area()) {

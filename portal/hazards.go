@@ -24,12 +24,15 @@ type hazardsInput struct {
 	Code       string `query:"code" doc:"MH01 to MH10; several with commas"`
 	Open       string `query:"open" enum:"true,false"`
 	Overdue    string `query:"overdue" enum:"true,false"`
-	Region     string `query:"region" doc:"GB/T 2260"`
+	Region     string `query:"region" maxLength:"6" doc:"GB/T 2260"`
 	From       int64  `query:"from" doc:"found from then on, ms"`
 	To         int64  `query:"to"`
 	After      string `query:"after"`
 	Limit      int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
+
+// plantHazards is the index of a plant's hidden dangers.
+const plantHazards = "enterprise,found"
 
 func hazardFound(r schema.Record) int64 { return r.(*schema.Hazard).GetFound() }
 
@@ -38,26 +41,33 @@ func (s *Server) hazards(ctx context.Context, v *viewer, in *hazardsInput) (*Pag
 	if in.Code != "" {
 		codes = strings.Split(in.Code, ",")
 	}
+	region, sees := v.within(in.Region)
+	if !sees {
+		return &Page[*HazardView]{Items: []*HazardView{}}, nil
+	}
 	var queries []store.Query
-	if e := only(v, in.Enterprise); e != "" {
-		queries = append(queries, store.Query{Type: "Hazard", Index: "enterprise,found", Prefix: []string{e}, From: in.From, To: in.To})
+	enterprise := only(v, in.Enterprise)
+	if e := enterprise; e != "" {
+		queries = append(queries, store.Query{Type: typeHazard, Index: plantHazards, Prefix: []string{e}, From: in.From, To: in.To})
 	} else {
 		for _, c := range codes {
-			queries = append(queries, store.Query{Type: "Hazard", Index: "code,found", Prefix: []string{c}, From: in.From, To: in.To})
+			queries = append(queries, store.Query{Type: typeHazard, Index: "code,found", Prefix: []string{c}, From: in.From, To: in.To})
 		}
 	}
 	wanted := map[string]bool{}
 	for _, c := range codes {
 		wanted[c] = true
 	}
-	region := regionPrefix(in.Region)
+	stage := ""
+	if in.Open == yes {
+		stage = open
+	}
 	rows, next, err := s.list(ctx, newest{
-		queries: queries, time: hazardFound, after: in.After, limit: in.Limit,
+		queries: queries, time: hazardFound, after: in.After, limit: in.Limit, byPlant: plantHazards,
+		recent: recentOf(typeHazard, v, region, enterprise != "", stage, nil),
 		keep: func(r store.Row) bool {
 			h := r.Record.(*schema.Hazard)
-			at, _ := s.world.regionOf(h.GetEnterprise())
-			return wanted[h.GetCode()] && asked(in.Open, h.GetClosed() == 0) && asked(in.Overdue, h.GetOverdue()) &&
-				strings.HasPrefix(at, region) && s.sees(v, h.GetEnterprise())
+			return wanted[h.GetCode()] && asked(in.Open, h.GetClosed() == 0) && asked(in.Overdue, h.GetOverdue()) && s.seesIn(v, h.GetEnterprise(), region)
 		},
 	})
 	if err != nil {

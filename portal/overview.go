@@ -52,6 +52,7 @@ type WarningCounts struct {
 type RegionRow struct {
 	Region       string `json:"region"`
 	Name         string `json:"name"`
+	Short        string `json:"short" doc:"its name without those of the regions around it"`
 	Enterprises  int    `json:"enterprises"`
 	Levels       Levels `json:"levels"`
 	AlarmsOpen   int    `json:"alarms_open"`
@@ -103,10 +104,27 @@ type TrendPoint struct {
 	Levels
 }
 
+// RegionStep is a region on the way from all a viewer may see down to one.
+type RegionStep struct {
+	Region string `json:"region" doc:"GB/T 2260"`
+	Name   string `json:"name" doc:"without those of the regions around it"`
+}
+
+// pathOf are the regions below a viewer's area down to a region, both given by the beginnings of their codes.
+func (w *world) pathOf(area, region string) []RegionStep {
+	out := []RegionStep{}
+	for n := len(area) + partDigits; n <= len(region); n += partDigits {
+		code := (region[:n] + "000000")[:regionDigits]
+		out = append(out, RegionStep{code, w.tables.Name("region", code)})
+	}
+	return out
+}
+
 // Overview is the situation of a region.
 type Overview struct {
 	Time         int64         `json:"time"`
 	Region       string        `json:"region,omitempty"`
+	Path         []RegionStep  `json:"path" doc:"from all the viewer may see down to the region; empty at its top"`
 	Enterprises  int           `json:"enterprises"`
 	Connected    int           `json:"connected" doc:"connected to the system at all"`
 	Online       int           `json:"online"`
@@ -142,8 +160,9 @@ func (s *Server) overview(ctx context.Context, v *viewer, in *overviewInput) (*O
 func (s *Server) computeOverview(ctx context.Context, v *viewer, region string) (*Overview, error) {
 	now := s.nowMs()
 	out := &Overview{Time: now, Region: region, Regions: []RegionRow{}, Industries: []IndustryRow{}, Ranking: []RankRow{}, Dust: []DustRow{}, LatestAlarms: []*AlarmView{}}
-	mine, sees := longer(v.area(), regionPrefix(region)), strings.HasPrefix(v.area(), regionPrefix(region)) || strings.HasPrefix(regionPrefix(region), v.area())
+	mine, sees := v.within(region)
 	s.world.view(func() {
+		out.Path = s.world.pathOf(v.area(), mine)
 		a := newArea()
 		if sees {
 			a = s.world.look(areaKey{mine, ""})
@@ -168,11 +187,4 @@ func (s *Server) computeOverview(ctx context.Context, v *viewer, region string) 
 		out.LatestAlarms = append(out.LatestAlarms, s.alarmView(r))
 	}
 	return out, err
-}
-
-func longer(a, b string) string {
-	if len(a) > len(b) {
-		return a
-	}
-	return b
 }

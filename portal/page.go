@@ -65,6 +65,7 @@ type newest struct {
 	after   string
 	limit   int
 	recent  *recentKey // the list in memory that it begins with; nil for none
+	byPlant string     // index of the store that holds a plant's own in the same order; "": "enterprise," and that of the only query
 }
 
 // list merges the indexes into one page. It ends early when too many rows were looked at in vain.

@@ -392,7 +392,6 @@ func (s *Server) riskHistory(ctx context.Context, v *viewer, in *riskHistoryInpu
 func (d *door) plantRoutes() {
 	s := d.s
 	handle(d, "overview", s.overview)
-	handle(d, "enterprises", s.enterprises)
 	handle(d, "plant", s.plant)
 	handle(d, "risk", func(_ context.Context, _ *viewer, in *codeInput) (*schema.RiskResult, error) {
 		r, err := s.currentRisk(in.Code)

@@ -50,6 +50,7 @@ var idProbes = map[string]string{
 	"/api/v1/model/explain/{code}":     plantA,
 	"/api/v1/models/{version}":         "DUST-RISK-1.0",
 	"/api/v1/replay/{enterprise}":      plantA,
+	"/api/v1/search/saved/{id}":        probeSearch,
 }
 
 // markOfB is the name of everything of plant B.
@@ -59,6 +60,7 @@ const markOfB = "乙厂的东西"
 const (
 	probeMetric  = plantA + "C001T0101"
 	probeChannel = "N-worker-a"
+	probeSearch  = "Q-ministry"
 	probeOrg     = "probe-org"
 	probeKey     = "00000000000000aa"
 )
@@ -110,10 +112,11 @@ var bodyProbes = map[string]func(login string) any{
 	"records-preview": func(string) any {
 		return object{"changes": []object{{"type": "Workshop", "key": plantA + "W01", "delete": true}}}
 	},
-	"limits-tighten":    func(string) any { return object{"metrics": []string{probeMetric}, "reason": "收紧", "preview": true} },
-	"spot-check-issue":  func(string) any { return object{"enterprise": plantA, "title": "抽查"} },
-	"spot-check-draw":   func(string) any { return object{"count": 1, "title": "抽查", "seed": "1", "preview": true} },
-	"spot-check-action": func(string) any { return object{"action": "find", "text": "未泄爆"} },
+	"limits-tighten":     func(string) any { return object{"metrics": []string{probeMetric}, "reason": "收紧", "preview": true} },
+	"saved-search-write": func(string) any { return object{"name": "查", "query": "region=320500"} },
+	"spot-check-issue":   func(string) any { return object{"enterprise": plantA, "title": "抽查"} },
+	"spot-check-draw":    func(string) any { return object{"count": 1, "title": "抽查", "seed": "1", "preview": true} },
+	"spot-check-action":  func(string) any { return object{"action": "find", "text": "未泄爆"} },
 	"cleaning-record": func(login string) any {
 		return object{"id": "probe-" + login, "plan": plantA + "-floor", "item": "地面", "person": "工", "time": probeTime, "photos": []string{probeAttachment}}
 	},
@@ -352,6 +355,7 @@ func (s *site) restore() {
 		&schema.Session{Id: probeSession, Login: "worker-a", Portal: string(Enterprise), Created: now, Expires: now + sessionFor.Milliseconds()},
 		&schema.ApiKey{Id: probeKey, Login: "worker-a", Name: "接口", SecretSm3: keyDigest("probe"), Routes: []string{"alarms"}, Portal: string(Enterprise), Created: now, Expires: now + dayMs},
 		&schema.Channel{Id: probeChannel, Login: "worker-a", Kind: "portal", Name: "通知", AddressSealed: []byte("sealed:worker-a"), Created: now},
+		&schema.SavedSearch{Id: probeSearch, Login: "ministry", Name: "重大", Query: "level=red", Created: now},
 		&schema.Delivery{Id: "D-probe", Subject: "Alarm/AL-" + plantA, Title: "报警", Channel: probeChannel, Login: "worker-a", Kind: "portal", Priority: "high", Enterprise: plantA, At: now, Stage: "sent", Sent: now, Template: "alarm_raised"},
 		&schema.Quarantine{Id: "Q-probe", Time: now, Source: plantA + "G01", Violations: []*schema.Violation{{Record: "Reading", Rule: "late"}}, Count: 1},
 		&schema.AuditEntry{Id: "L-probe", Time: now, Actor: "manager-a", Action: "limits-write", Subject: "/metrics/" + probeMetric, Result: "ok"},

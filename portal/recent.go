@@ -8,12 +8,12 @@ import (
 	"dusthub/node/store"
 )
 
-// The newest alarms and warnings of every region, and the newest that are open, are kept in memory with each change, so that a
-// list of a city reads the city's and not the country's. Each list holds recentKept at most and says how far back
+// The newest alarms, warnings and major hidden dangers of every region, and the newest that are open, are kept in memory with each
+// change, so that a list of a city reads the city's and not the country's. Each list holds recentKept at most and says how far back
 // it is complete; what lies behind is read from the store.
 //
 // Memory: a place is 32 bytes and stands in up to eight lists (country, province, city, county; all and open). China's 3,300
-// regions, two types and two lists each, all of them full, come to 130 MB (there is room for 303) and their keys; a
+// regions, three types and two lists each, all of them full, come to 195 MB (there is room for 303) and their keys; a
 // country of 43,000 plants with 20,000 alarms has 5 MB.
 
 const (
@@ -21,7 +21,11 @@ const (
 	narrowMost  = 512 // plants of a region whose own indexes are read for what lies behind its list
 	typeAlarm   = "Alarm"
 	typeWarning = "Warning"
+	typeHazard  = "Hazard"
 )
+
+// recentTypes are the types whose newest are kept.
+var recentTypes = []string{typeAlarm, typeWarning, typeHazard}
 
 // recentKey names a list: type, region by the beginning of its plants' codes, and whether it holds the open ones only.
 type recentKey struct {
@@ -96,10 +100,24 @@ func (w *world) recent(k recentKey) *recent {
 }
 
 func (w *world) states(typ string) map[string]alarmState {
-	if typ == typeAlarm {
+	switch typ {
+	case typeAlarm:
 		return w.alarms
+	case typeHazard:
+		return w.hazards
 	}
 	return w.warnings
+}
+
+// open is how many of a type a plant has open.
+func (p *plantState) open(typ string) int {
+	switch typ {
+	case typeAlarm:
+		return p.alarmsOpen
+	case typeHazard:
+		return p.hazardsOpen
+	}
+	return p.warningsOpen
 }
 
 // note brings the lists of a plant's regions up to date with an alarm or a warning, which is among the world's already.
@@ -137,7 +155,7 @@ func (w *world) closed(k recentKey, at place) {
 // moved brings the lists of the regions up to date that a plant left or came to.
 func (w *world) moved(code string, p *plantState, was []string) {
 	is := regionsOf(p)
-	for _, typ := range []string{typeAlarm, typeWarning} {
+	for _, typ := range recentTypes {
 		for _, region := range was {
 			if slices.Contains(is, region) {
 				continue
@@ -166,7 +184,7 @@ func (w *world) came(typ, code string, p *plantState, regions []string) {
 			all.add(at, p)
 		}
 	}
-	if typ == typeAlarm && p.alarmsOpen == 0 || typ == typeWarning && p.warningsOpen == 0 {
+	if p.open(typ) == 0 {
 		return
 	}
 	for key, a := range w.states(typ) {
@@ -181,8 +199,11 @@ func (w *world) came(typ, code string, p *plantState, regions []string) {
 // storedNewest are a plant's newest in the store, one more than a list holds.
 func (w *world) storedNewest(typ, enterprise string) ([]place, error) {
 	q, at := store.Query{Type: typ, Index: "enterprise,onset", Prefix: []string{enterprise}, Desc: true}, alarmOnset
-	if typ == typeWarning {
+	switch typ {
+	case typeWarning:
 		q.Index, at = "enterprise,raised", warningRaised
+	case typeHazard:
+		q.Index, at = plantHazards, hazardFound
 	}
 	var out []place
 	err := w.store.Each(context.Background(), q, func(r store.Row) (bool, error) {
@@ -244,8 +265,12 @@ func (s *Server) remembered(n newest, from *place, limit int) (rows []store.Row,
 // narrowed are the queries for what lies behind a list in memory, and how many rows each may look at: of a region with few plants
 // their own indexes, so that the rest of the country is not read.
 func (s *Server) narrowed(n newest, limit int) (queries []store.Query, most int) {
-	if n.recent == nil || n.recent.region == "" || len(n.queries) != 1 || len(n.queries[0].Prefix) > 0 {
+	index := n.byPlant
+	if n.recent == nil || n.recent.region == "" || index == "" && (len(n.queries) != 1 || len(n.queries[0].Prefix) > 0) {
 		return n.queries, s.scan
+	}
+	if index == "" {
+		index = "enterprise," + n.queries[0].Index
 	}
 	s.world.view(func() {
 		set := s.world.index.any(byRegion, n.recent.region)
@@ -254,7 +279,7 @@ func (s *Server) narrowed(n newest, limit int) (queries []store.Query, most int)
 		}
 		for it := set.Iterator(); it.HasNext(); {
 			q := n.queries[0]
-			q.Index, q.Prefix = "enterprise,"+q.Index, []string{s.world.index.plants[it.Next()].enterprise.GetCode()}
+			q.Index, q.Prefix = index, []string{s.world.index.plants[it.Next()].enterprise.GetCode()}
 			queries = append(queries, q)
 		}
 	})
@@ -264,10 +289,10 @@ func (s *Server) narrowed(n newest, limit int) (queries []store.Query, most int)
 	return queries, max(limit+2, s.scan/len(queries))
 }
 
-// recentOf is the list in memory that begins a list of alarms or warnings; nil when an index of the store is narrower.
-func recentOf(typ string, v *viewer, narrower bool, stage string, open []string) *recentKey {
+// recentOf is the list in memory that begins a list of alarms or warnings of a region; nil when an index of the store is narrower.
+func recentOf(typ string, v *viewer, region string, narrower bool, stage string, open []string) *recentKey {
 	if narrower || v.owned() != "" {
 		return nil
 	}
-	return &recentKey{typ, v.area(), stage == "open" || slices.Contains(open, stage)}
+	return &recentKey{typ, region, stage == "open" || slices.Contains(open, stage)}
 }

@@ -31,7 +31,7 @@ func (s *site) change(t *rapid.T) {
 	plant, n := pick(somePlants...), rapid.IntRange(0, 11).Draw(t, "n")
 	at := int64(beginning) - int64(n/2)*hourMs // two at the same time
 	var r schema.Record
-	switch pick("alarm", "alarm", "alarm", "warning", "plant", "gone") {
+	switch pick("alarm", "alarm", "alarm", "warning", "hazard", "plant", "gone") {
 	case "alarm":
 		r = &schema.Alarm{
 			Id: fmt.Sprint("R", n, "-", plant), Enterprise: plant, Metric: plant + "C001T0101", Kind: "T01", Rule: "H", Level: int32(1 + n%2), Onset: at, Raised: at, Condition: "active",
@@ -39,6 +39,8 @@ func (s *site) change(t *rapid.T) {
 		}
 	case "warning":
 		r = &schema.Warning{Id: fmt.Sprint("R", n, "-", plant), Enterprise: plant, FromLevel: "blue", ToLevel: "orange", Raised: at, Stage: pick("raised", "disposed", "closed")}
+	case "hazard":
+		r = &schema.Hazard{Id: fmt.Sprint("R", n, "-", plant), Enterprise: plant, Code: pick("MH01", "MH03"), Found: at, Closed: rapid.SampledFrom([]int64{0, 0, at + 1}).Draw(t, "closed")}
 	case "plant":
 		e := proto.Clone(plantRecords(plant, at)[0]).(*schema.Enterprise)
 		e.Region = pick("320505", "320506", "320281", "110105")
@@ -58,15 +60,15 @@ func (s *site) deleted(typ, key string) {
 	}
 }
 
-// walked are the keys of all in the store that are wanted and in a region, newest first.
-func (s *site) walked(t *rapid.T, typ, region string, wanted func(schema.Record) bool) (keys []string) {
+// walked are the keys of all in the store that are wanted and in a viewer's region and the region asked for, newest first.
+func (s *site) walked(t *rapid.T, typ, region, asked string, wanted func(schema.Record) bool) (keys []string) {
 	var rows []store.Row
 	regions := map[string]string{}
 	for _, of := range []string{"Enterprise", typ} {
 		if err := s.backend.store.Each(context.Background(), store.Query{Type: of}, func(r store.Row) (bool, error) {
 			if e, ok := r.Record.(*schema.Enterprise); ok {
 				regions[e.GetCode()] = e.GetRegion()
-			} else if at, known := regions[enterpriseOf(r.Record)]; wanted(r.Record) && (region == "" || known && strings.HasPrefix(at, region)) {
+			} else if at, known := regions[enterpriseOf(r.Record)]; wanted(r.Record) && (region+asked == "" || known && strings.HasPrefix(at, region) && strings.HasPrefix(at, asked)) {
 				rows = append(rows, r)
 			}
 			return true, nil
@@ -75,8 +77,11 @@ func (s *site) walked(t *rapid.T, typ, region string, wanted func(schema.Record)
 		}
 	}
 	at := func(r store.Row) int64 {
-		if a, ok := r.Record.(*schema.Alarm); ok {
-			return a.GetOnset()
+		switch x := r.Record.(type) {
+		case *schema.Alarm:
+			return x.GetOnset()
+		case *schema.Hazard:
+			return x.GetFound()
 		}
 		return r.Record.(*schema.Warning).GetRaised()
 	}
@@ -103,8 +108,8 @@ func paged[T any](t *rapid.T, read func(after string) (*Page[T], error), key fun
 	}
 }
 
-// TestRecentEqualsAWalk: whatever changes, and however short the lists in memory are, a list of alarms or warnings and an overview's newest alarms are
-// what a walk over the store finds in the viewer's region, page by page.
+// TestRecentEqualsAWalk: whatever changes, and however short the lists in memory are, a list of alarms, warnings or hidden dangers and an overview's newest
+// alarms are what a walk over the store finds in the viewer's region and the one asked for, page by page.
 func TestRecentEqualsAWalk(t *testing.T) {
 	s := newSite(t)
 	found, behind := 0, 0
@@ -129,29 +134,41 @@ func TestRecentEqualsAWalk(t *testing.T) {
 		from := rapid.SampledFrom([]int64{0, 0, beginning - 3*hourMs}).Draw(t, "from")
 		to := rapid.SampledFrom([]int64{0, 0, beginning - hourMs, beginning - hourMs + 1}).Draw(t, "to")
 		limit := rapid.SampledFrom([]int{1, 3, 7, 100}).Draw(t, "limit")
+		asked := rapid.SampledFrom(lookers).Draw(t, "asked")
 		in := func(at int64) bool { return at >= from && (to == 0 || at < to) }
-		want := s.walked(t, "Alarm", regionPrefix(region), func(r schema.Record) bool {
+		want := s.walked(t, "Alarm", regionPrefix(region), regionPrefix(asked), func(r schema.Record) bool {
 			a := r.(*schema.Alarm)
 			return in(a.GetOnset()) && (stage == "" || stage == a.GetStage() || stage == "open" && openAlarm(a.GetStage()))
 		})
 		got := paged(t, func(after string) (*Page[*AlarmView], error) {
-			return s.server.alarms(context.Background(), v, &alarmsInput{Stage: stage, From: from, To: to, After: after, Limit: limit})
+			return s.server.alarms(context.Background(), v, &alarmsInput{Stage: stage, Region: asked, From: from, To: to, After: after, Limit: limit})
 		}, func(a *AlarmView) string { return a.Alarm.GetId() })
 		if !slices.Equal(got, want) {
-			t.Fatalf("alarms %q in %q from %d to %d: %v, a walk finds %v", stage, region, from, to, got, want)
+			t.Fatalf("alarms %q in %q of %q from %d to %d: %v, a walk finds %v", stage, asked, region, from, to, got, want)
 		}
 		if found += len(want); len(want) > w.kept {
 			behind++
 		}
-		want = s.walked(t, "Warning", regionPrefix(region), func(r schema.Record) bool {
+		want = s.walked(t, "Warning", regionPrefix(region), regionPrefix(asked), func(r schema.Record) bool {
 			a := r.(*schema.Warning)
 			return in(a.GetRaised()) && (stage == "" || stage == a.GetStage() || stage == "open" && a.GetStage() != "closed")
 		})
 		got = paged(t, func(after string) (*Page[*WarningView], error) {
-			return s.server.warnings(context.Background(), v, &warningsInput{Stage: stage, From: from, To: to, After: after, Limit: limit})
+			return s.server.warnings(context.Background(), v, &warningsInput{Stage: stage, Region: asked, From: from, To: to, After: after, Limit: limit})
 		}, func(a *WarningView) string { return a.Warning.GetId() })
 		if !slices.Equal(got, want) {
-			t.Fatalf("warnings %q in %q: %v, a walk finds %v", stage, region, got, want)
+			t.Fatalf("warnings %q in %q of %q: %v, a walk finds %v", stage, asked, region, got, want)
+		}
+		code, opened := rapid.SampledFrom([]string{"", "MH01", "MH03,MH05"}).Draw(t, "code"), rapid.SampledFrom([]string{"", "true", "false"}).Draw(t, "open")
+		want = s.walked(t, "Hazard", regionPrefix(region), regionPrefix(asked), func(r schema.Record) bool {
+			h := r.(*schema.Hazard)
+			return in(h.GetFound()) && (code == "" || strings.Contains(code, h.GetCode())) && (opened == "" || (opened == "true") == (h.GetClosed() == 0))
+		})
+		got = paged(t, func(after string) (*Page[*HazardView], error) {
+			return s.server.hazards(context.Background(), v, &hazardsInput{Region: asked, Code: code, Open: opened, From: from, To: to, After: after, Limit: limit})
+		}, func(h *HazardView) string { return h.Hazard.GetId() })
+		if !slices.Equal(got, want) {
+			t.Fatalf("hidden dangers %q open %q in %q of %q: %v, a walk finds %v", code, opened, asked, region, got, want)
 		}
 		s.overviewEqualsAWalk(t, region)
 	})
@@ -166,7 +183,7 @@ func (s *site) overviewEqualsAWalk(t *rapid.T, region string) {
 	mine, part := regionPrefix(region), regionPrefix(asked)
 	var want, got []string
 	if strings.HasPrefix(mine, part) || strings.HasPrefix(part, mine) {
-		want = s.walked(t, "Alarm", longer(mine, part), func(schema.Record) bool { return true })
+		want = s.walked(t, "Alarm", mine, part, func(schema.Record) bool { return true })
 	}
 	o, err := s.server.computeOverview(context.Background(), looker(region), asked)
 	if err != nil {

@@ -344,16 +344,12 @@ func match(sets []*roaring.Bitmap) *roaring.Bitmap {
 }
 
 // search finds a page of plants, gravest first. The caller is within world.view.
-func (w *world) search(in *enterprisesInput, area string, limit int) (list []*plantState, total int, about bool) {
+func (w *world) search(in *enterprisesInput, area string, limit int) (list []*plantState, total int, atMost bool) {
 	x := w.index
-	set := match(in.sets(x, area))
+	set, about := x.find(in, area)
 	shows := func(*plantState) bool { return true }
-	if text := in.text(); len([]rune(text)) > gramRunes {
-		shows = func(p *plantState) bool { return p.shows(text) }
-		if about = set.GetCardinality() > verifyMost; !about {
-			set = x.filter(set, shows)
-			shows = func(*plantState) bool { return true }
-		}
+	if about {
+		shows = func(p *plantState) bool { return p.shows(in.text()) }
 	}
 	ranked := w.look(areaKey{narrowest(area, in.regions()), ""}).ranked
 	if last := w.plants[in.After]; in.After != "" && last != nil && last.enterprise != nil {
@@ -370,12 +366,27 @@ func (w *world) search(in *enterprisesInput, area string, limit int) (list []*pl
 // shows says whether a text is in what the plant is found by.
 func (p *plantState) shows(text string) bool { return strings.Contains(p.found.text, text) }
 
-// matching are all plants that meet a question without a text, in no order.
+// find are the plants that meet a question; about: some may not have its text, which was not read in so many.
+func (x *searchIndex) find(in *enterprisesInput, area string) (set *roaring.Bitmap, about bool) {
+	set = match(in.sets(x, area))
+	text := in.text()
+	if len([]rune(text)) <= gramRunes {
+		return set, false
+	}
+	if set.GetCardinality() > verifyMost {
+		return set, true
+	}
+	return x.filter(set, func(p *plantState) bool { return p.shows(text) }), false
+}
+
+// matching are all plants that meet a question, in no order.
 func (x *searchIndex) matching(in *enterprisesInput, area string) []*plantState {
-	set := match(in.sets(x, area))
+	set, about := x.find(in, area)
 	out := make([]*plantState, 0, set.GetCardinality())
 	for it := set.Iterator(); it.HasNext(); {
-		out = append(out, x.plants[it.Next()])
+		if p := x.plants[it.Next()]; !about || p.shows(in.text()) {
+			out = append(out, p)
+		}
 	}
 	return out
 }

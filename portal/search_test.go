@@ -57,13 +57,7 @@ func TestSearchEqualsAWalk(t *testing.T) {
 			w.apply(row)
 		}
 		pick := func(list ...string) string { return rapid.SampledFrom(list).Draw(t, "asked") }
-		in := &enterprisesInput{
-			Region: pick("", "", "320000", "320500", "320505", "320505,110000"), Level: pick("", "", "red", "red,none", "blue,yellow"), Industry: pick("", "", "C2", "C33", "machinery"),
-			Dust: pick("", "", "2", "17,26"), DustCategory: pick("", "", "metal", "wood,metal"), Online: pick("", "", "true", "false"), Alarm: pick("", "", "true", "false"), Warning: pick("", "", "true", "false"),
-			AlarmOverdue: pick("", "", "true"), WarningOverdue: pick("", "", "false"), AlarmLevel: rapid.SampledFrom([]int32{0, 0, 0, 1, 2}).Draw(t, "level"),
-			MinWorkers: rapid.SampledFrom([]int32{0, 0, 10, 11, 40}).Draw(t, "min"), MaxWorkers: rapid.SampledFrom([]int32{-1, -1, 0, 20, 200_000}).Draw(t, "max"),
-			Q: pick("", "", "木", "木业", "苏州木", "木业有限公司", "wood", "p1", "91320505ma", "业有限木"),
-		}
+		in := someSearch(t)
 		area := pick("", "", "32", "3205")
 		if p := somePlant(t, w); p != nil && rapid.IntRange(0, 2).Draw(t, "about a plant") > 0 {
 			in, area = askFor(t, p), ""
@@ -96,6 +90,18 @@ func TestSearchEqualsAWalk(t *testing.T) {
 	})
 	if t.Logf("%d of %d questions find something", finds, asked); finds*4 < asked {
 		t.Error("the questions find too little")
+	}
+}
+
+// someSearch is a random question.
+func someSearch(t *rapid.T) *enterprisesInput {
+	pick := func(list ...string) string { return rapid.SampledFrom(list).Draw(t, "asked") }
+	return &enterprisesInput{
+		Region: pick("", "", "320000", "320500", "320505", "320505,110000"), Level: pick("", "", "red", "red,none", "blue,yellow"), Industry: pick("", "", "C2", "C33", "machinery"),
+		Dust: pick("", "", "2", "17,26"), DustCategory: pick("", "", "metal", "wood,metal"), Online: pick("", "", "true", "false"), Alarm: pick("", "", "true", "false"), Warning: pick("", "", "true", "false"),
+		AlarmOverdue: pick("", "", "true"), WarningOverdue: pick("", "", "false"), AlarmLevel: rapid.SampledFrom([]int32{0, 0, 0, 1, 2}).Draw(t, "level"),
+		MinWorkers: rapid.SampledFrom([]int32{0, 0, 10, 11, 40}).Draw(t, "min"), MaxWorkers: rapid.SampledFrom([]int32{-1, -1, 0, 20, 200_000}).Draw(t, "max"),
+		Q: pick("", "", "木", "木业", "苏州木", "木业有限公司", "wood", "p1", "91320505ma", "业有限木"),
 	}
 }
 

@@ -30,6 +30,7 @@ type world struct {
 	collectors map[string]string // collector to plant
 	alarms     map[string]alarmState
 	warnings   map[string]alarmState
+	hazards    map[string]alarmState
 	counted    map[uint64]bool // hash of type and key: whether its life cycle is over
 	origins    map[string]*originCount
 	areas      map[areaKey]*area
@@ -54,6 +55,7 @@ type plantState struct {
 	dusts        []string  // categories
 	alarmsOpen   int
 	warningsOpen int
+	hazardsOpen  int
 
 	alarmsLevel                    [3]int // open ones, by level
 	alarmsOverdue, warningsOverdue int
@@ -154,7 +156,8 @@ func (w *world) load() {
 		<-w.events
 	}
 	w.plants, w.collectors = map[string]*plantState{}, map[string]string{}
-	w.alarms, w.warnings, w.counted, w.origins = map[string]alarmState{}, map[string]alarmState{}, map[uint64]bool{}, map[string]*originCount{}
+	w.alarms, w.warnings, w.hazards = map[string]alarmState{}, map[string]alarmState{}, map[string]alarmState{}
+	w.counted, w.origins = map[uint64]bool{}, map[string]*originCount{}
 	w.bulk, w.areas, w.index, w.recents, w.metrics = true, map[areaKey]*area{}, newSearchIndex(), map[recentKey]*recent{}, 0
 	defer func() {
 		w.bulk = false
@@ -162,7 +165,7 @@ func (w *world) load() {
 	}()
 	ctx := context.Background()
 	w.tables = nil
-	for _, typ := range []string{"CodeTable", "Enterprise", "Collector", "GatewayState", "RiskResult", "Alarm", "Warning", "SpotCheck", "SpotCheckAnswer", "Metric"} {
+	for _, typ := range []string{"CodeTable", "Enterprise", "Collector", "GatewayState", "RiskResult", "Alarm", "Warning", "Hazard", "SpotCheck", "SpotCheckAnswer", "Metric"} {
 		err := w.store.Each(ctx, store.Query{Type: typ}, func(r store.Row) (bool, error) {
 			w.apply(r)
 			return true, nil
@@ -277,6 +280,15 @@ func (w *world) apply(row store.Row) {
 		})
 		o := w.origin(row.Origin)
 		w.tally(row, !a.open, &o.warnings, &o.warningsClosed)
+	case *schema.Hazard:
+		h := alarmState{r.GetEnterprise(), 0, r.GetFound(), r.GetClosed() == 0, r.GetOverdue()}
+		w.change(h.enterprise, func(p *plantState) {
+			old := w.hazards[row.Key]
+			w.hazards[row.Key] = h
+			p.hazard(old, -1)
+			p.hazard(h, 1)
+			w.note(row.Type, row.Key, p, old, h)
+		})
 	case *schema.SpotCheck:
 		w.tally(row, false, &w.origin(row.Origin).spotChecks, new(int))
 	case *schema.SpotCheckAnswer:
@@ -308,6 +320,13 @@ func (p *plantState) warning(a alarmState, sign int) {
 	p.warningsOpen += sign
 	if a.overdue {
 		p.warningsOverdue += sign
+	}
+}
+
+// hazard does the same with a major hidden danger.
+func (p *plantState) hazard(h alarmState, sign int) {
+	if h.open {
+		p.hazardsOpen += sign
 	}
 }
 
@@ -353,7 +372,7 @@ func (w *world) remove(row store.Row) {
 	}
 }
 
-// prune forgets alarms that are over and older than a day: nothing shows them but their own page.
+// prune forgets alarms, warnings and hidden dangers that are over and older than a day: nothing shows them but their own page.
 func (w *world) prune() {
 	const many = 4096
 	now := w.now().UnixMilli()
@@ -365,7 +384,7 @@ func (w *world) prune() {
 	for _, a := range w.areas {
 		a.forget(now)
 	}
-	for _, list := range []map[string]alarmState{w.alarms, w.warnings} {
+	for _, list := range []map[string]alarmState{w.alarms, w.warnings, w.hazards} {
 		if len(list) < many {
 			continue
 		}

@@ -16,6 +16,7 @@ var writable = map[string]bool{
 	"CleaningPlan": true, "CleaningRecord": true, "SpotCheck": true, "SpotCheckAnswer": true, "Attachment": true, "Credential": true,
 	"User": true, "Session": true, "AuditEntry": true, "RiskModel": true, "CodeTable": true, "Site": true, "Org": true, "ApiKey": true, "Shelf": true, "CombinedRule": true, "ModelUse": true, "Channel": true, "Delivery": true,
 	"RegionDay": true, "SensingDay": true, "Report": true, "DataKey": true,
+	"SavedSearch": true,
 }
 
 // ofSite are the types that only the site itself writes: what it says of itself, what became of its calls, and what it counted.
@@ -336,6 +337,7 @@ func (p *plant) children(typ, key string) string {
 var deletable = map[string]bool{
 	"Enterprise": true, "Workshop": true, "DustSystem": true, "Collector": true, "Gateway": true, "Camera": true, "CleaningPlan": true,
 	"User": true, "Session": true, "Credential": true, "CombinedRule": true, "Org": true, "ApiKey": true, "Channel": true, "Delivery": true,
+	"SavedSearch": true,
 }
 
 func (e *Engine) checkDelete(c *schema.Change) {

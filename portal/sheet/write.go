@@ -60,6 +60,45 @@ func Write(w io.Writer, typ string, records []schema.Record) error {
 	return nil
 }
 
+// Table writes a workbook of one plain table: titles and rows. Cells are strings, numbers and booleans; no string is taken for a formula.
+func Table(w io.Writer, title string, titles []string, rows [][]any) error {
+	f := excelize.NewFile()
+	defer func() { _ = f.Close() }() // it is in memory alone
+	if err := f.SetSheetName("Sheet1", title); err != nil {
+		return fmt.Errorf("name sheet: %w", err)
+	}
+	bold, err := f.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{"DCEBEC"}}})
+	if err != nil {
+		return fmt.Errorf("style: %w", err)
+	}
+	out, err := f.NewStreamWriter(title)
+	if err != nil {
+		return fmt.Errorf("begin sheet: %w", err)
+	}
+	if err := out.SetColWidth(1, len(titles), wide); err != nil {
+		return fmt.Errorf("width: %w", err)
+	}
+	if err := out.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: cellName(1, namesRow), ActivePane: "bottomLeft"}); err != nil {
+		return fmt.Errorf("panes: %w", err)
+	}
+	head := make([]any, len(titles))
+	for i, t := range titles {
+		head[i] = excelize.Cell{StyleID: bold, Value: t}
+	}
+	for i, cells := range append([][]any{head}, rows...) {
+		if err := out.SetRow(cellName(1, i+1), cells); err != nil {
+			return fmt.Errorf("write row: %w", err)
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("end sheet: %w", err)
+	}
+	if _, err := f.WriteTo(w); err != nil {
+		return fmt.Errorf("write workbook: %w", err)
+	}
+	return nil
+}
+
 func cellName(column, row int) string {
 	name, _ := excelize.CoordinatesToCellName(column, row) // both are positive
 	return name

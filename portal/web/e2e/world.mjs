@@ -647,6 +647,7 @@ export function overview(w) {
       return {
         region,
         name,
+        short: name,
         enterprises: list.length,
         levels,
         alarms_open: list.reduce((s, e) => s + e.alarms_open, 0),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ladder } from './escalation'
+import { ladder, priorityMove } from './escalation'
 
 const alarm = { onset: 1000, raised: 1100, stage: 'raised' as const }
 
@@ -22,4 +22,14 @@ describe('ladder', () => {
     expect(ladder({ ...alarm, stage: 'closed', escalate_due: 9000 }).some((r) => r.state === 'next')).toBe(false)
     expect(ladder({ ...alarm, escalation: 9, escalate_due: 9000 }).at(-1)?.state).toBe('now')
   })
+})
+
+describe('priorityMove', () => {
+  it.each([
+    ['critical', 'medium', 'rose'],
+    ['low', 'high', 'fell'],
+    ['high', 'high', undefined],
+    [undefined, 'high', undefined],
+    ['high', undefined, undefined],
+  ] as const)('%s from %s: %s', (is, base, way) => expect(priorityMove(is, base)).toBe(way))
 })

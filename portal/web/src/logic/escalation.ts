@@ -1,5 +1,5 @@
 // The ladder an alarm climbs when nobody works it: who has been called, and who is called next.
-import type { Alarm } from '../api'
+import { PRIORITIES, type Alarm, type Priority } from '../api'
 
 export const RUNGS = ['worker', 'manager', 'county', 'city', 'province'] as const
 
@@ -26,4 +26,10 @@ export function ladder(
       i === 0 ? (alarm.raised ?? alarm.onset) : i <= at ? climbs[i - 1] : next ? alarm.escalate_due : undefined
     return { key, state, ...(time ? { time } : {}) }
   })
+}
+
+/** How time moved a priority away from what its rule alone gives it: up while it lasts, down once it has returned. */
+export function priorityMove(is: Priority | undefined, base: Priority | undefined): 'rose' | 'fell' | undefined {
+  if (!is || !base || is === base) return undefined
+  return PRIORITIES.indexOf(is) < PRIORITIES.indexOf(base) ? 'rose' : 'fell'
 }
