@@ -12,6 +12,7 @@ import { keyAnswer } from './keys.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
 import { hostile } from './hostile.mjs'
 import { backTest, opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
+import { found as searched, furnishSearch, saveSearch, searchAnswer } from './search.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
@@ -75,6 +76,7 @@ export class Site {
     urgency(this.world)
     furnish(this.world)
     found(this.world)
+    furnishSearch(this.world)
     this.hostile = Boolean(process.env.HOSTILE) // texts that would run if they were taken for markup
     this.listeners = new Set()
     this.sessions = new Map()
@@ -260,7 +262,7 @@ export class Site {
     if (/^\/records\/\w+\/(template|export)$/.test(route)) return res.writeHead(200).end('PK')
     const desk = portal === 'enterprise' ? readDesk(w, part, q) : undefined
     if (desk) return json(desk)
-    if (route === '/overview') return json(overview(w))
+    if (route === '/overview') return json(overview(w, q.get('region')))
     if (route === '/federation') return json(federation(w))
     if (route === '/cleaning') return json(w.cleaning)
     if (route === '/spot-checks') return json({ items: staged(w.spotChecks, 'alarms', (v) => v.spot_check.stage) })
@@ -277,15 +279,10 @@ export class Site {
       })
     if (route === '/warnings') return json({ items: staged(w.warnings, 'warnings', (v) => v.warning.stage) })
     if (route === '/enterprises') {
-      const items = w.enterprises.filter(
-        (e) =>
-          (!q.get('level') || e.level === q.get('level')) &&
-          (!q.get('q') || e.enterprise.name.includes(q.get('q')) || e.enterprise.code === q.get('q')) &&
-          (!q.get('region') || e.enterprise.region.startsWith(q.get('region').replace(/(00)+$/, ''))),
-      )
+      const items = searched(w, q)
       return json({ items, total: items.length })
     }
-    const ops = opsAnswer(w, route, q) ?? analysisAnswer(w, route, q)
+    const ops = opsAnswer(w, route, q) ?? analysisAnswer(w, route, q) ?? searchAnswer(w, route, q)
     if (ops) return json(ops)
     const found = {
       alarms: w.alarms.find((v) => v.alarm.id === part[2]),
@@ -361,6 +358,7 @@ export class Site {
       if (desk[2]) this.changed(desk[2], desk[3])
       return json(desk[1], desk[0])
     }
+    if (part[1] === 'search') return json(saveSearch(w, sent, login))
     const answer = opsQuestion(w, part, sent)
     if (answer) return json(answer)
     const who = { actor: login, actor_name: PEOPLE[login].name, time: Date.now() }

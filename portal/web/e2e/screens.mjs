@@ -1,6 +1,6 @@
 // Every page of both portals on the fixture's world in every look that somebody has of it (matrix.mjs): pictures, and a check of what can
 // be checked by rule (console, width, names, touch sizes, axe-core, keyboard, texts). Also walks the loop once against the fixture, so that a broken page is found without a site.
-import { by, launch, logIn, open, photoFile, settle, shoot, SHOTS, SIZES } from './browser.mjs'
+import { by, inspect, launch, logIn, open, photoFile, settle, shoot, SHOTS, SIZES, VIEWPORTS } from './browser.mjs'
 import { keep } from './clauses.mjs'
 import { Site } from './fixture.mjs'
 import { harm } from './hostile.mjs'
@@ -45,6 +45,13 @@ const REGULATOR = {
   'analysis-issues': '/analysis/issues/gaps', // F2.5
   federation: '/federation',
   denied: '/enterprises/forbidden',
+}
+// F2.3 on a wall screen, from the country down to a county
+const WALL = {
+  screen: '/screen',
+  'screen-province': '/screen?region=320000',
+  'screen-city': '/screen?region=320500',
+  'screen-county': '/screen?region=320505',
 }
 const ENTERPRISE = {
   live: '/',
@@ -184,6 +191,50 @@ async function walk(regulatorBase, enterpriseBase) {
   await duty.screenshot({ path: `${SHOTS}regulator-trend-desk.png` })
 }
 
+/** The wall screen at its size (F2.3): nothing scrolls, and it says how old it is. */
+async function walls(base) {
+  const page = await open(browser, 'desk', complaints)
+  await page.setViewportSize(VIEWPORTS.wall)
+  await logIn(page, base, 'bu01', 'fixture')
+  for (const [name, path] of Object.entries(WALL)) {
+    await page.goto(base + path)
+    await settle(page)
+    await page.waitForSelector(`${by('risk-map')} [data-area]`)
+    await page.waitForSelector(by('wall-fresh'))
+    const { wide, high } = await page.evaluate(() => ({
+      wide: document.documentElement.scrollWidth,
+      high: document.documentElement.scrollHeight,
+    }))
+    if (wide > 1920 || high > 1080) complaints.push(`${path}: the wall screen is ${wide} x ${high}`)
+    for (const problem of await inspect(page, false)) complaints.push(`${path} (wall): ${problem}`)
+    await page.screenshot({ path: `${SHOTS}wall-${name}.png` })
+  }
+  await page.context().close()
+}
+
+/** Goes down to a county and up again by keys alone (F2.3). */
+async function drill(page, base, path) {
+  const at = (region) => page.waitForSelector(`${by('risk-map')}[data-region="${region}"]`)
+  await page.goto(base + path)
+  await at('320000')
+  await page.waitForSelector('[data-area="320500"]')
+  if (path === '/') await page.locator('path[tabindex="0"]').focus()
+  for (const region of ['320500', '320505']) {
+    for (let i = 0; i < 8 && !(await page.locator(`${by('map-picked')}[data-picked="${region}"]`).count()); i++)
+      await page.keyboard.press(i % 3 === 2 ? 'ArrowLeft' : i % 2 ? 'ArrowRight' : 'ArrowDown')
+    if (!(await page.locator(`${by('map-picked')}[data-picked="${region}"]`).count()))
+      await page.evaluate((r) => document.querySelector(`[data-area="${r}"]`).focus(), region)
+    await page.keyboard.press('Enter')
+    await at(region)
+    await page.waitForSelector('[data-area="320505"]')
+  }
+  for (const region of ['320500', '320000']) {
+    if (path === '/') await page.locator(by('region-up')).last().focus()
+    await page.keyboard.press(path === '/' ? 'Enter' : 'Escape')
+    await at(region)
+  }
+}
+
 /** What the regulators' benches do when they are used. */
 async function benches(base) {
   const desk = await open(browser, 'desk', complaints)
@@ -200,6 +251,8 @@ async function benches(base) {
   await desk.click(by('replay-judge'))
   await desk.waitForSelector(by('replay-difference'))
   await keep('replay-again')
+  await drill(desk, base, '/')
+  await drill(desk, base, '/screen')
   await desk.goto(`${base}/models/lab?enterprise=${PLANT}`)
   await desk.fill('#in-T01', '0')
   await desk.click(by('what-if-go'))
@@ -245,6 +298,7 @@ try {
   }
   if (HOSTILE) for (const of of Object.values(portals)) await harmless(of)
   else await looks(portals)
+  if (!HOSTILE && (!only || only === 'wall')) await walls(ministryBase)
   if (!HOSTILE && (!only || only === 'benches')) await benches(provinceBase)
   if (!HOSTILE && !only) await walk(provinceBase, enterpriseBase)
 } catch (e) {

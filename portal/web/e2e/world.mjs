@@ -1,5 +1,7 @@
 // A small made-up world in the shapes of the portal's API: test data for the pages, and nothing else.
 
+import { regionOf } from './search.mjs'
+
 const MIN = 60_000
 const HOUR = 60 * MIN
 const DAY = 24 * HOUR
@@ -607,20 +609,8 @@ export function makeWorld(now, siteId) {
   return world
 }
 
-export function overview(w) {
-  const regions =
-    w.site.level === 'ministry'
-      ? [
-          ['320000', '江苏省', '32'],
-          ['370000', '山东省', '37'],
-        ]
-      : [
-          ['320500', '苏州市', '3205'],
-          ['320300', '徐州市', '3203'],
-          ['320200', '无锡市', '3202'],
-          ['320600', '南通市', '3206'],
-          ['320400', '常州市', '3204'],
-        ]
+export function overview(w, asked) {
+  const { list: here, path, regions } = regionOf(w, asked)
   const count = (list) => {
     const levels = { red: 0, orange: 0, yellow: 0, blue: 0 }
     for (const e of list) levels[e.level]++
@@ -629,10 +619,10 @@ export function overview(w) {
   const open = w.alarms.filter((v) => !['closed', 'false_alarm'].includes(v.alarm.stage))
   return {
     time: Date.now(),
-    enterprises: w.enterprises.length,
-    connected: w.enterprises.length,
-    online: w.enterprises.filter((e) => e.online).length,
-    levels: count(w.enterprises),
+    enterprises: here.length,
+    connected: here.length,
+    online: here.filter((e) => e.online).length,
+    levels: count(here),
     alarms: {
       open: open.length,
       level1: open.filter((v) => v.alarm.level === 1).length,
@@ -641,21 +631,10 @@ export function overview(w) {
       today: 14,
     },
     warnings: { open: 2, overdue: 1, today: 3 },
-    regions: regions.map(([region, name, prefix]) => {
-      const list = w.enterprises.filter((e) => e.enterprise.code.startsWith(prefix))
-      const levels = count(list)
-      return {
-        region,
-        name,
-        short: name,
-        enterprises: list.length,
-        levels,
-        alarms_open: list.reduce((s, e) => s + e.alarms_open, 0),
-        warnings_open: list.reduce((s, e) => s + e.warnings_open, 0),
-        worst: ['red', 'orange', 'yellow', 'blue'].find((l) => levels[l] > 0),
-      }
-    }),
-    ranking: w.enterprises.map((e) => ({
+    region: asked ?? '',
+    path,
+    regions,
+    ranking: here.map((e) => ({
       enterprise: e.enterprise.code,
       name: e.enterprise.name,
       region: e.enterprise.region,

@@ -15,6 +15,7 @@ import type {
 export type {
   Alarm,
   AlarmView,
+  AnalysisTrend,
   Attachment,
   AuditEntry,
   BackTest,

@@ -6,9 +6,17 @@ const query = window.matchMedia('(prefers-color-scheme: dark)')
 /** Whether pages are dark now. */
 export const dark: Ref<boolean> = ref(query.matches)
 
+let forced = false
+
 function apply(): void {
-  dark.value = query.matches
-  document.documentElement.classList.toggle('dark', query.matches)
+  dark.value = forced || query.matches
+  document.documentElement.classList.toggle('dark', dark.value)
+}
+
+/** Makes pages dark whatever the system says: for a wall screen. */
+export function forceDark(on: boolean): void {
+  forced = on
+  apply()
 }
 
 query.addEventListener('change', apply)

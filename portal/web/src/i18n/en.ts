@@ -1,4 +1,5 @@
 // English texts, the same keys as the Chinese; a missing one does not compile.
+import { plantScreenEn, screensEn, searchEn } from './screens.en'
 import { accountEn, auditEn, orgsEn, peopleEn } from './account.en'
 import { analysisEn } from './analysis.en'
 import { checkInEn, offlineEn } from './offline.en'
@@ -15,6 +16,9 @@ export const en: Messages = {
   account: accountEn,
   offline: offlineEn,
   checkIn: checkInEn,
+  screens: screensEn,
+  search: searchEn,
+  plantScreen: plantScreenEn,
   people: peopleEn,
   orgs: orgsEn,
   audit: auditEn,

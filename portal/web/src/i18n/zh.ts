@@ -1,4 +1,5 @@
 // Chinese texts: the language of the guide, and the default.
+import { plantScreenZh, screensZh, searchZh } from './screens.zh'
 import { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
 import { analysisZh } from './analysis.zh'
 import { checkInZh, offlineZh } from './offline.zh'
@@ -14,6 +15,9 @@ export const zh = {
   account: accountZh,
   offline: offlineZh,
   checkIn: checkInZh,
+  screens: screensZh,
+  search: searchZh,
+  plantScreen: plantScreenZh,
   people: peopleZh,
   orgs: orgsZh,
   audit: auditZh,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { holds, prefixOf, regionChoices } from './regions'
+import { byDanger, holds, parentOf, placeName, prefixOf, regionChoices } from './regions'
 
 describe('regions', () => {
   it.each([
@@ -41,4 +41,37 @@ describe('regions', () => {
     const at = { region: '441900', name: '东莞市' }
     expect(regionChoices('441900', [at], [{ ...at, short: '东莞市' }])).toHaveLength(1)
   })
+})
+
+describe('parentOf', () => {
+  it.each([
+    ['320505', '', '320500'],
+    ['320500', '', '320000'],
+    ['320000', '', ''],
+    ['', '', ''],
+    ['320500', '320000', '320000'],
+    ['320505', '320500', '320500'],
+    ['320000', '320000', '320000'],
+  ])('of %s, seen from %s, is %s', (region, home, parent) => expect(parentOf(region, home)).toBe(parent))
+})
+
+describe('placeName', () => {
+  it.each([
+    ['江苏省', '江苏'],
+    ['广西壮族自治区', '广西'],
+    ['内蒙古自治区', '内蒙古'],
+    ['香港特别行政区', '香港'],
+    ['北京市', '北京市'],
+    ['虎丘区', '虎丘区'],
+  ])('%s is %s on a map', (name, short) => expect(placeName(name, 'zh')).toBe(short))
+})
+
+it('regions in danger come first', () => {
+  const rows = [
+    { region: 'a', worst: 'blue' as const, enterprises: 9 },
+    { region: 'b', worst: 'red' as const, alarms_open: 1 },
+    { region: 'c', worst: 'red' as const, alarms_open: 4 },
+    { region: 'd', enterprises: 1 },
+  ]
+  expect([...rows].sort(byDanger).map((r) => r.region)).toEqual(['c', 'b', 'a', 'd'])
 })

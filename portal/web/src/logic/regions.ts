@@ -1,5 +1,6 @@
 // Regions by their codes (GB/T 2260): 320000 holds 320500, which holds 320505.
 import type { RegionStep, RegionView } from '../api'
+import { levelRank } from './composition'
 
 export interface RegionChoice {
   region: string
@@ -31,3 +32,22 @@ export function regionChoices(
     if (!out.some((c) => c.region === p.region)) out.push({ region: p.region, name: p.short ?? p.name, depth })
   return out
 }
+
+/** The region around a region; a viewer's own has none. */
+export function parentOf(region: string, home: string): string {
+  const prefix = prefixOf(region)
+  if (prefix.length <= prefixOf(home).length + 2) return home
+  return prefix.slice(0, prefix.length - 2).padEnd(6, '0')
+}
+
+type Danger = Partial<Pick<RegionView, 'worst' | 'alarms_open' | 'enterprises'>>
+
+/** Worst first: by level, by open alarms, by plants. */
+export const byDanger = (a: Danger, b: Danger): number =>
+  levelRank(b.worst) - levelRank(a.worst) ||
+  (b.alarms_open ?? 0) - (a.alarms_open ?? 0) ||
+  (b.enterprises ?? 0) - (a.enterprises ?? 0)
+
+/** A region's name as a map has it: without what kind of region it is, where Chinese leaves that out. */
+export const placeName = (name: string, locale: string): string =>
+  locale === 'zh' ? name.replace(/(?<=..)(省|(壮族|回族|维吾尔)?自治区|特别行政区)$/, '') : name

@@ -7,6 +7,11 @@ export const router = createRouter({
   routes: [
     { path: '/login', component: Login, meta: { bare: true } },
     { path: '/', component: () => import('../overview/Overview.vue'), meta: { nav: 'overview' } },
+    {
+      path: '/screen',
+      component: () => import('../screen/Screen.vue'),
+      meta: { nav: 'overview', bare: true },
+    },
     { path: '/alarms', component: () => import('../alarms/AlarmList.vue'), meta: { nav: 'alarms' } },
     { path: '/alarms/:id', component: () => import('../alarms/AlarmPage.vue'), props: true, meta: { nav: 'alarms' } },
     { path: '/enterprises', component: () => import('../plant/PlantList.vue'), meta: { nav: 'enterprises' } },
