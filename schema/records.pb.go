@@ -5171,6 +5171,91 @@ func (x *Channel) GetCreated() int64 {
 	return 0
 }
 
+// SavedSearch is a search for plants that one user keeps (常用查询).
+type SavedSearch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Login         string                 `protobuf:"bytes,2,opt,name=login,proto3" json:"login,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Query         string                 `protobuf:"bytes,4,opt,name=query,proto3" json:"query,omitempty"`      // as the query of GET /enterprises: region=320500&level=red
+	Default       bool                   `protobuf:"varint,5,opt,name=default,proto3" json:"default,omitempty"` // what the list begins with; one of a user's at most
+	Created       int64                  `protobuf:"varint,6,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SavedSearch) Reset() {
+	*x = SavedSearch{}
+	mi := &file_dusthub_v1_records_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SavedSearch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SavedSearch) ProtoMessage() {}
+
+func (x *SavedSearch) ProtoReflect() protoreflect.Message {
+	mi := &file_dusthub_v1_records_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SavedSearch.ProtoReflect.Descriptor instead.
+func (*SavedSearch) Descriptor() ([]byte, []int) {
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *SavedSearch) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SavedSearch) GetLogin() string {
+	if x != nil {
+		return x.Login
+	}
+	return ""
+}
+
+func (x *SavedSearch) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SavedSearch) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *SavedSearch) GetDefault() bool {
+	if x != nil {
+		return x.Default
+	}
+	return false
+}
+
+func (x *SavedSearch) GetCreated() int64 {
+	if x != nil {
+		return x.Created
+	}
+	return 0
+}
+
 // Delivery is one call of one user through one channel, and what became of it.
 type Delivery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5197,7 +5282,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[44]
+	mi := &file_dusthub_v1_records_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5209,7 +5294,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[44]
+	mi := &file_dusthub_v1_records_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5222,7 +5307,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{44}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Delivery) GetId() string {
@@ -5356,7 +5441,7 @@ type CodeTable struct {
 
 func (x *CodeTable) Reset() {
 	*x = CodeTable{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[45]
+	mi := &file_dusthub_v1_records_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5368,7 +5453,7 @@ func (x *CodeTable) String() string {
 func (*CodeTable) ProtoMessage() {}
 
 func (x *CodeTable) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[45]
+	mi := &file_dusthub_v1_records_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5381,7 +5466,7 @@ func (x *CodeTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodeTable.ProtoReflect.Descriptor instead.
 func (*CodeTable) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{45}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CodeTable) GetName() string {
@@ -5419,7 +5504,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[46]
+	mi := &file_dusthub_v1_records_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5431,7 +5516,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[46]
+	mi := &file_dusthub_v1_records_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5444,7 +5529,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{46}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Code) GetCode() string {
@@ -5499,7 +5584,7 @@ type Quarantine struct {
 
 func (x *Quarantine) Reset() {
 	*x = Quarantine{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[47]
+	mi := &file_dusthub_v1_records_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5511,7 +5596,7 @@ func (x *Quarantine) String() string {
 func (*Quarantine) ProtoMessage() {}
 
 func (x *Quarantine) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[47]
+	mi := &file_dusthub_v1_records_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5524,7 +5609,7 @@ func (x *Quarantine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
 func (*Quarantine) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{47}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Quarantine) GetId() string {
@@ -5591,7 +5676,7 @@ type Violation struct {
 
 func (x *Violation) Reset() {
 	*x = Violation{}
-	mi := &file_dusthub_v1_records_proto_msgTypes[48]
+	mi := &file_dusthub_v1_records_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5603,7 +5688,7 @@ func (x *Violation) String() string {
 func (*Violation) ProtoMessage() {}
 
 func (x *Violation) ProtoReflect() protoreflect.Message {
-	mi := &file_dusthub_v1_records_proto_msgTypes[48]
+	mi := &file_dusthub_v1_records_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5616,7 +5701,7 @@ func (x *Violation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Violation.ProtoReflect.Descriptor instead.
 func (*Violation) Descriptor() ([]byte, []int) {
-	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{48}
+	return file_dusthub_v1_records_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Violation) GetRecord() string {
@@ -6764,7 +6849,21 @@ const file_dusthub_v1_records_proto_rawDesc = "" +
 	"\acreated\x18\n" +
 	" \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
 	"\f建立时间\x1a\x02msR\acreated:/\xca\xf3\x18+\n" +
-	"\f通知渠道\x10\a\"\x02id*\x05login2\x0eF1.2 F2.3 F3.3\"\xa7\b\n" +
+	"\f通知渠道\x10\a\"\x02id*\x05login2\x0eF1.2 F2.3 F3.3\"\xde\x02\n" +
+	"\vSavedSearch\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06编号\x12\x0frequired,max=64R\x02id\x122\n" +
+	"\x05login\x18\x02 \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
+	"\x06用户\x12\x0erequired,loginR\x05login\x121\n" +
+	"\x04name\x18\x03 \x01(\tB\x1d\xd2\xf3\x18\x19\n" +
+	"\x06名称\x12\x0frequired,max=50R\x04name\x122\n" +
+	"\x05query\x18\x04 \x01(\tB\x1c\xd2\xf3\x18\x18\n" +
+	"\f查询条件\x12\bmax=1000R\x05query\x12,\n" +
+	"\adefault\x18\x05 \x01(\bB\x12\xd2\xf3\x18\x0e\n" +
+	"\f默认查询R\adefault\x120\n" +
+	"\acreated\x18\x06 \x01(\x03B\x16\xd2\xf3\x18\x12\n" +
+	"\f建立时间\x1a\x02msR\acreated:%\xca\xf3\x18!\n" +
+	"\f常用查询\x10\a\"\x02id*\x05login2\x04F2.4\"\xa7\b\n" +
 	"\bDelivery\x12.\n" +
 	"\x02id\x18\x01 \x01(\tB\x1e\xd2\xf3\x18\x1a\n" +
 	"\x06编号\x12\x10required,max=200R\x02id\x127\n" +
@@ -6875,7 +6974,7 @@ func file_dusthub_v1_records_proto_rawDescGZIP() []byte {
 	return file_dusthub_v1_records_proto_rawDescData
 }
 
-var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_dusthub_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_dusthub_v1_records_proto_goTypes = []any{
 	(*Enterprise)(nil),      // 0: dusthub.v1.Enterprise
 	(*Dust)(nil),            // 1: dusthub.v1.Dust
@@ -6921,11 +7020,12 @@ var file_dusthub_v1_records_proto_goTypes = []any{
 	(*RiskModel)(nil),       // 41: dusthub.v1.RiskModel
 	(*ModelUse)(nil),        // 42: dusthub.v1.ModelUse
 	(*Channel)(nil),         // 43: dusthub.v1.Channel
-	(*Delivery)(nil),        // 44: dusthub.v1.Delivery
-	(*CodeTable)(nil),       // 45: dusthub.v1.CodeTable
-	(*Code)(nil),            // 46: dusthub.v1.Code
-	(*Quarantine)(nil),      // 47: dusthub.v1.Quarantine
-	(*Violation)(nil),       // 48: dusthub.v1.Violation
+	(*SavedSearch)(nil),     // 44: dusthub.v1.SavedSearch
+	(*Delivery)(nil),        // 45: dusthub.v1.Delivery
+	(*CodeTable)(nil),       // 46: dusthub.v1.CodeTable
+	(*Code)(nil),            // 47: dusthub.v1.Code
+	(*Quarantine)(nil),      // 48: dusthub.v1.Quarantine
+	(*Violation)(nil),       // 49: dusthub.v1.Violation
 }
 var file_dusthub_v1_records_proto_depIdxs = []int32{
 	1,  // 0: dusthub.v1.Enterprise.dusts:type_name -> dusthub.v1.Dust
@@ -6942,8 +7042,8 @@ var file_dusthub_v1_records_proto_depIdxs = []int32{
 	15, // 11: dusthub.v1.SpotCheck.steps:type_name -> dusthub.v1.Step
 	30, // 12: dusthub.v1.SpotCheck.findings:type_name -> dusthub.v1.Finding
 	31, // 13: dusthub.v1.SpotCheck.draw:type_name -> dusthub.v1.Draw
-	46, // 14: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
-	48, // 15: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
+	47, // 14: dusthub.v1.CodeTable.codes:type_name -> dusthub.v1.Code
+	49, // 15: dusthub.v1.Quarantine.violations:type_name -> dusthub.v1.Violation
 	16, // [16:16] is the sub-list for method output_type
 	16, // [16:16] is the sub-list for method input_type
 	16, // [16:16] is the sub-list for extension type_name
@@ -6964,7 +7064,7 @@ func file_dusthub_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dusthub_v1_records_proto_rawDesc), len(file_dusthub_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   49,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1437,6 +1437,11 @@ export interface components {
         };
         AlarmView: {
             alarm: components["schemas"]["Alarm"];
+            /**
+             * @description what level, rule and kind alone give it; the alarm's own is higher the longer its condition has lasted, lower the longer it has returned
+             * @enum {string}
+             */
+            base_priority: "critical" | "high" | "medium" | "low";
             collector_name?: string;
             enterprise_name: string;
             /** @description it belongs to this site and is worked here */
@@ -3615,6 +3620,8 @@ export interface operations {
                 stage?: string;
                 condition?: "active" | "returned";
                 enterprise?: string;
+                /** @description GB/T 2260 */
+                region?: string;
                 collector?: string;
                 metric?: string;
                 level?: number;
@@ -5993,6 +6000,8 @@ export interface operations {
                 /** @description open, or a stage of the table warning_stage */
                 stage?: string;
                 enterprise?: string;
+                /** @description GB/T 2260 */
+                region?: string;
                 /** @description level reached */
                 level?: "red" | "orange" | "yellow" | "blue";
                 from?: number;

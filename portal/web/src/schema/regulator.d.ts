@@ -1448,6 +1448,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/search/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A workbook (Excel) of what a search finds, gravest first
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["enterprises-export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many enterprises each value of each dimension of a search would leave
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["enterprise-facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One's own saved searches, by name
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["saved-searches"];
+        put?: never;
+        /**
+         * Save a search, or change one of one's own
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        post: operations["saved-search-write"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a saved search of one's own
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        delete: operations["saved-search-delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/series/{metric}": {
         parameters: {
             query?: never;
@@ -2212,6 +2296,11 @@ export interface components {
         };
         AlarmView: {
             alarm: components["schemas"]["Alarm"];
+            /**
+             * @description what level, rule and kind alone give it; the alarm's own is higher the longer its condition has lasted, lower the longer it has returned
+             * @enum {string}
+             */
+            base_priority: "critical" | "high" | "medium" | "low";
             collector_name?: string;
             enterprise_name: string;
             /** @description it belongs to this site and is worked here */
@@ -2867,15 +2956,31 @@ export interface components {
             seed: string;
         };
         DrawCriteria: {
+            /** @enum {string} */
+            alarm?: "true" | "false";
+            /** Format: int32 */
+            alarm_level?: number;
+            /** @enum {string} */
+            alarm_overdue?: "true" | "false";
             dust?: string;
             dust_category?: string;
             industry?: string;
             /** @description levels, with commas */
             level?: string;
             /** Format: int32 */
+            max_workers?: number;
+            /** Format: int32 */
             min_workers?: number;
-            /** @description GB/T 2260 */
+            /** @enum {string} */
+            online?: "true" | "false";
+            /** @description part of the name, the code or the unified social credit code */
+            q?: string;
+            /** @description GB/T 2260; several with commas */
             region?: string;
+            /** @enum {string} */
+            warning?: "true" | "false";
+            /** @enum {string} */
+            warning_overdue?: "true" | "false";
         };
         DrawInputBody: {
             /**
@@ -3161,6 +3266,36 @@ export interface components {
             since: number;
             /** Format: int64 */
             time: number;
+        };
+        FacetCount: {
+            /** Format: int64 */
+            count: number;
+            /** @description of a region or a code */
+            name?: string;
+            /** @description for the dimension's parameter of GET /enterprises */
+            value: string;
+        };
+        Facets: {
+            /** @description counts are bounds: a long text was not looked for in all plants that may have it */
+            about?: boolean;
+            alarm: components["schemas"]["FacetCount"][] | null;
+            alarm_level: components["schemas"]["FacetCount"][] | null;
+            alarm_overdue: components["schemas"]["FacetCount"][] | null;
+            dust_category: components["schemas"]["FacetCount"][] | null;
+            /** @description table mem_industry */
+            industry: components["schemas"]["FacetCount"][] | null;
+            level: components["schemas"]["FacetCount"][] | null;
+            online: components["schemas"]["FacetCount"][] | null;
+            /** @description parts of the region asked for, or its neighbours where it has none */
+            region: components["schemas"]["FacetCount"][] | null;
+            /**
+             * Format: int64
+             * @description what the search finds as it is
+             */
+            total: number;
+            warning: components["schemas"]["FacetCount"][] | null;
+            warning_overdue: components["schemas"]["FacetCount"][] | null;
+            workers: components["schemas"]["WorkerBand"][] | null;
         };
         Factor: {
             clause?: string;
@@ -4189,6 +4324,8 @@ export interface components {
             levels: components["schemas"]["Levels"];
             /** Format: int64 */
             online: number;
+            /** @description from all the viewer may see down to the region; empty at its top */
+            path: components["schemas"]["RegionStep"][] | null;
             /** @description the gravest 20 */
             ranking?: components["schemas"]["RankRow"][];
             region?: string;
@@ -4257,6 +4394,10 @@ export interface components {
         };
         PageRuleView: {
             items: components["schemas"]["RuleView"][];
+            next?: string;
+        };
+        PageSavedSearch: {
+            items: components["schemas"]["SavedSearch"][];
             next?: string;
         };
         PageShelfView: {
@@ -4624,12 +4765,20 @@ export interface components {
             /** Format: int64 */
             online: number;
             region: string;
+            /** @description its name without those of the regions around it */
+            short: string;
             /** Format: int64 */
             warnings_open: number;
             /** Format: int64 */
             warnings_overdue: number;
             /** @enum {string} */
             worst?: "red" | "orange" | "yellow" | "blue";
+        };
+        RegionStep: {
+            /** @description without those of the regions around it */
+            name: string;
+            /** @description GB/T 2260 */
+            region: string;
         };
         ReplayAgainInputBody: {
             /** @description a draft (YAML) instead of a version */
@@ -4846,6 +4995,24 @@ export interface components {
             known: number;
             origin: string;
             rule: components["schemas"]["CombinedRule"];
+        };
+        SavedSearch: {
+            /** Format: int64 */
+            created?: number;
+            default?: boolean;
+            id: string;
+            login: string;
+            name: string;
+            query?: string;
+        };
+        SavedSearchInputBody: {
+            /** @description what the list begins with; takes it from another */
+            default?: boolean;
+            /** @description of the search to change; a new one is given one */
+            id?: string;
+            name: string;
+            /** @description as the query of GET /enterprises: region=320500&level=red */
+            query: string;
         };
         SelfView: {
             /** Format: int64 */
@@ -5516,6 +5683,8 @@ export type ErrorDetail = components['schemas']['ErrorDetail'];
 export type EvaluateBatchInputBody = components['schemas']['EvaluateBatchInputBody'];
 export type EvaluateInputBody = components['schemas']['EvaluateInputBody'];
 export type Explanation = components['schemas']['Explanation'];
+export type FacetCount = components['schemas']['FacetCount'];
+export type Facets = components['schemas']['Facets'];
 export type Factor = components['schemas']['Factor'];
 export type FactorView = components['schemas']['FactorView'];
 export type FallView = components['schemas']['FallView'];
@@ -5614,6 +5783,7 @@ export type PageQuarantineView = components['schemas']['PageQuarantineView'];
 export type PageRecordRow = components['schemas']['PageRecordRow'];
 export type PageRoleView = components['schemas']['PageRoleView'];
 export type PageRuleView = components['schemas']['PageRuleView'];
+export type PageSavedSearch = components['schemas']['PageSavedSearch'];
 export type PageShelfView = components['schemas']['PageShelfView'];
 export type PageSpotCheckView = components['schemas']['PageSpotCheckView'];
 export type PageUserView = components['schemas']['PageUserView'];
@@ -5646,6 +5816,7 @@ export type RecordChange = components['schemas']['RecordChange'];
 export type RecordRow = components['schemas']['RecordRow'];
 export type RecoveryView = components['schemas']['RecoveryView'];
 export type RegionRow = components['schemas']['RegionRow'];
+export type RegionStep = components['schemas']['RegionStep'];
 export type ReplayAgainInputBody = components['schemas']['ReplayAgainInputBody'];
 export type Replica = components['schemas']['Replica'];
 export type Responses = components['schemas']['Responses'];
@@ -5660,6 +5831,8 @@ export type RuleCheck = components['schemas']['RuleCheck'];
 export type RuleCheckInputBody = components['schemas']['RuleCheckInputBody'];
 export type RuleInputBody = components['schemas']['RuleInputBody'];
 export type RuleView = components['schemas']['RuleView'];
+export type SavedSearch = components['schemas']['SavedSearch'];
+export type SavedSearchInputBody = components['schemas']['SavedSearchInputBody'];
 export type SelfView = components['schemas']['SelfView'];
 export type SensingRuleView = components['schemas']['SensingRuleView'];
 export type SensingView = components['schemas']['SensingView'];
@@ -5721,6 +5894,8 @@ export interface operations {
                 stage?: string;
                 condition?: "active" | "returned";
                 enterprise?: string;
+                /** @description GB/T 2260 */
+                region?: string;
                 collector?: string;
                 metric?: string;
                 level?: number;
@@ -8385,6 +8560,231 @@ export interface operations {
             };
         };
     };
+    "enterprises-export": {
+        parameters: {
+            query?: {
+                /** @description GB/T 2260; several with commas */
+                region?: string;
+                /** @description red, orange, yellow, blue, none (never judged); several with commas */
+                level?: string;
+                /** @description part of the name, the code or the unified social credit code */
+                q?: string;
+                /** @description table dust; several with commas */
+                dust?: string;
+                /** @description table dust_category; several with commas */
+                dust_category?: string;
+                online?: "true" | "false";
+                /** @description table industry or mem_industry, or the beginning of an industry's code; several with commas */
+                industry?: string;
+                /** @description table scale; several with commas */
+                scale?: string;
+                /** @description table production_state; several with commas */
+                production?: string;
+                /** @description table access_state; several with commas */
+                access?: string;
+                /** @description at least so many exposed to dust */
+                min_workers?: number;
+                /** @description at most so many exposed to dust; -1 is any number */
+                max_workers?: number;
+                /** @description has open alarms */
+                alarm?: "true" | "false";
+                /** @description has open alarms of this level */
+                alarm_level?: number;
+                /** @description has open alarms past a deadline */
+                alarm_overdue?: "true" | "false";
+                /** @description has open warnings */
+                warning?: "true" | "false";
+                /** @description has open warnings past their deadline */
+                warning_overdue?: "true" | "false";
+                /** @description code of the last plant of the page before */
+                after?: string;
+                /** @description at most 1000 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "enterprise-facets": {
+        parameters: {
+            query?: {
+                /** @description GB/T 2260; several with commas */
+                region?: string;
+                /** @description red, orange, yellow, blue, none (never judged); several with commas */
+                level?: string;
+                /** @description part of the name, the code or the unified social credit code */
+                q?: string;
+                /** @description table dust; several with commas */
+                dust?: string;
+                /** @description table dust_category; several with commas */
+                dust_category?: string;
+                online?: "true" | "false";
+                /** @description table industry or mem_industry, or the beginning of an industry's code; several with commas */
+                industry?: string;
+                /** @description table scale; several with commas */
+                scale?: string;
+                /** @description table production_state; several with commas */
+                production?: string;
+                /** @description table access_state; several with commas */
+                access?: string;
+                /** @description at least so many exposed to dust */
+                min_workers?: number;
+                /** @description at most so many exposed to dust; -1 is any number */
+                max_workers?: number;
+                /** @description has open alarms */
+                alarm?: "true" | "false";
+                /** @description has open alarms of this level */
+                alarm_level?: number;
+                /** @description has open alarms past a deadline */
+                alarm_overdue?: "true" | "false";
+                /** @description has open warnings */
+                warning?: "true" | "false";
+                /** @description has open warnings past their deadline */
+                warning_overdue?: "true" | "false";
+                /** @description code of the last plant of the page before */
+                after?: string;
+                /** @description at most 1000 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageSavedSearch"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved-search-write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedSearchInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearch"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "saved-search-delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Keys"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     series: {
         parameters: {
             query?: {
@@ -9535,6 +9935,8 @@ export interface operations {
                 /** @description open, or a stage of the table warning_stage */
                 stage?: string;
                 enterprise?: string;
+                /** @description GB/T 2260 */
+                region?: string;
                 /** @description level reached */
                 level?: "red" | "orange" | "yellow" | "blue";
                 from?: number;
