@@ -5,6 +5,7 @@ export GOFLAGS := -buildvcs=false
 
 BIN := bin/dusthub
 WEB := portal/web
+FONT := portal/document/font/NotoSansSC_400Regular.ttf
 WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.ts $(WEB)/package-lock.json -type f 2>/dev/null)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Two at a time, as the smallest machine that runs CI has two cores.
@@ -32,7 +33,10 @@ build: web ## build bin/dusthub with the front end embedded
 	@mkdir -p bin && go build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/dusthub
 
 .PHONY: web
-web: $(WEB)/dist/.built ## build the front end
+web: $(WEB)/dist/.built $(FONT) ## build the front end, and bring the font of documents
+
+$(FONT): $(WEB)/node_modules/.installed
+	@cp $(WEB)/node_modules/@expo-google-fonts/noto-sans-sc/400Regular/$(notdir $(FONT)) $@.new && mv $@.new $@
 
 $(WEB)/node_modules/.installed: $(WEB)/package-lock.json
 	@scripts/need npm "Node.js 20 or newer with npm (Debian: apt-get install nodejs npm)"
@@ -51,7 +55,7 @@ test-deps: ## install what the tests need from Debian (chromium, fonts, mosquitt
 
 .PHONY: test-unit
 test-unit: web ## unit, property and integration tests of every package
-	@$(GOTEST) -skip TestWholeLoop ./...
+	@REQUIRED=all $(GOTEST) -skip TestWholeLoop ./...
 
 .PHONY: test-api
 test-api: tools/api/node_modules/.installed descriptions ## Spectral over the OpenAPI descriptions that the portals serve; the front end's types are made of them

@@ -130,6 +130,11 @@ var accesses = []Access{
 	{ID: "analysis-findings", Method: http.MethodGet, Path: "/api/v1/analysis/findings", Tag: "analysis", Summary: "Plants, and their records, that a rule of base data finds wanting", Portals: onlyR, Roles: overseers, Filters: true},
 	{ID: "analysis-issues", Method: http.MethodGet, Path: "/api/v1/analysis/issues", Tag: "analysis", Summary: "Metrics whose readings were not as they should be", Portals: onlyR, Roles: overseers, Filters: true},
 
+	{ID: "reports", Method: http.MethodGet, Path: "/api/v1/reports", Tag: "reports", Summary: "Daily, weekly and monthly reports, newest first (F2.5)", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "report-make", Method: http.MethodPost, Path: "/api/v1/reports", Tag: "reports", Summary: "Make the report of a period that is over and a region; the one there is, where there is one", Portals: onlyR, Roles: overseers, Filters: true},
+	{ID: "report", Method: http.MethodGet, Path: "/api/v1/reports/{id}", Tag: "reports", Summary: "A report's figures", Portals: onlyR, Roles: overseers, scope: reportScope},
+	{ID: "report-export", Method: http.MethodGet, Path: "/api/v1/reports/{id}/export", Tag: "reports", Summary: "A report as PDF or workbook (Excel); of the same report always the same bytes", Portals: onlyR, Roles: overseers, scope: reportScope, personal: true},
+
 	{ID: "shelves", Method: http.MethodGet, Path: "/api/v1/shelves", Tag: "shelves", Summary: "Shelves of alarms, newest first", Portals: both, Roles: everybody, Filters: true},
 	{ID: "shelf-create", Method: http.MethodPost, Path: "/api/v1/shelves", Tag: "shelves", Summary: "Ask for alarms to be shelved; a regulator's is approved at once", Portals: both, Roles: slices.Concat(regulators, managers), Filters: true},
 	{ID: "shelf", Method: http.MethodGet, Path: "/api/v1/shelves/{id}", Tag: "shelves", Summary: "One shelf", Portals: both, Roles: everybody, scope: recordScope("Shelf", "id")},

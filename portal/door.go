@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"dusthub/node/report"
 	"dusthub/schema"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -129,6 +130,12 @@ func nameOfType(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	if _, record := schema.MetaOf(name); record && t.PkgPath() == reflect.TypeFor[Server]().PkgPath() {
 		return "Portal" + name
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.PkgPath() == reflect.TypeFor[report.Figures]().PkgPath() { // names of its own, such as Day and Part
+		return "Report" + name
 	}
 	return name
 }
@@ -308,6 +315,7 @@ func (d *door) routes() {
 	d.plantRoutes()
 	d.statisticRoutes()
 	d.analysisRoutes()
+	d.reportRoutes()
 	d.alarmRoutes()
 	d.shelfRoutes()
 	d.ruleRoutes()

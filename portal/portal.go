@@ -25,6 +25,7 @@ import (
 	"dusthub/node/personal"
 	"dusthub/node/quality"
 	"dusthub/node/replay"
+	"dusthub/node/report"
 	"dusthub/node/statistics"
 	"dusthub/node/store"
 	"dusthub/schema"
@@ -89,6 +90,8 @@ type Options struct {
 	Replayer *replay.Replayer
 	// Quality is what was found in base data, kept up by whoever gives it; nil: the portal's own, brought up when it is asked.
 	Quality *quality.Keeper
+	// Reports makes reports when somebody asks; nil: the portal's own.
+	Reports *report.Maker
 	// Verify checks the signature of a ledger checkpoint; nil means that none can be checked.
 	Verify func(*schema.Checkpoint) error
 	// Notifier checks and tests notification channels; nil means that there are none but the portal.
@@ -167,7 +170,8 @@ type Server struct {
 	reads     reads
 	doors     map[Portal]*door
 
-	ownQuality bool // Options.Quality is the portal's own
+	printing   chan struct{} // slots for making PDFs
+	ownQuality bool          // Options.Quality is the portal's own
 
 	revealed, keysUsed, keysFailed *allowance // records shown in clear by person, calls by key, wrong keys by address
 }
@@ -198,9 +202,13 @@ func New(opt Options) (*Server, error) {
 		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), counted: newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept), doors: map[Portal]*door{},
 	}
 	s.revealed, s.keysUsed, s.keysFailed = newAllowance(revealsMost, revealsWithin), newAllowance(keyCalls, keyWindow), newAllowance(keyFailures, keyWindow)
+	s.printing = make(chan struct{}, printSlots)
 	s.fanout = newFanout(s)
 	if s.ownQuality = opt.Quality == nil; s.ownQuality {
 		s.opt.Quality = quality.NewKeeper(opt.Backend.Store(), opt.Backend.Hub(), opt.Now)
+	}
+	if opt.Reports == nil {
+		s.opt.Reports = report.NewMaker(report.Options{Site: opt.Backend, SiteName: opt.Site.Name, Region: opt.Site.Region, Logger: opt.Logger, Now: opt.Now})
 	}
 	if s.world, err = newWorld(opt.Backend.Store(), opt.Backend.Hub(), opt.Now); err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ var idProbes = map[string]string{
 	"/api/v1/records/{type}":           "Enterprise",
 	"/api/v1/records/Enterprise/{key}": plantA,
 	"/api/v1/gateways/{code}":          plantA + "G01",
+	"/api/v1/reports/{id}":             probeReport,
 	"/api/v1/orgs/{code}":              probeOrg,
 	"/api/v1/users/{login}":            "worker-a",
 	"/api/v1/tables/{name}":            "role",
@@ -63,6 +64,7 @@ const (
 	probeSearch  = "Q-ministry"
 	probeOrg     = "probe-org"
 	probeKey     = "00000000000000aa"
+	probeReport  = "daily-320500-2026-09-20" // of plant A's city
 )
 
 var (
@@ -77,6 +79,9 @@ var queryProbes = map[string]string{
 	"events":   "?enterprise=" + plantA,
 	"sessions": "?login=worker-a",
 	"keys":     "?login=worker-a",
+	// a PDF needs the font, which is not in every build
+	"report-export":     "?format=xlsx",
+	"analysis-findings": "?rule=workshop_area",
 }
 
 // bodyProbes are the parts of a body that its description does not tell. What is not here is made from the description:
@@ -129,7 +134,10 @@ var bodyProbes = map[string]func(login string) any{
 	"user-create": func(string) any {
 		return object{"login": "probe-new", "name": "新", "role": plantWorker, "enterprise": plantA, "password": rightPassword}
 	},
-	"user-change":   func(string) any { return object{"name": "工二"} },
+	"user-change": func(string) any { return object{"name": "工二"} },
+	"report-make": func(string) any {
+		return object{"kind": "daily", "region": "320500", "day": probeTime - 48*time.Hour.Milliseconds()}
+	},
 	"model-what-if": func(string) any { return object{"enterprise": plantA, "changes": object{}} },
 	"replay-again": func(string) any {
 		return object{"enterprise": plantA, "from": probeTime - 10_000, "to": probeTime - 1_000}
@@ -359,6 +367,7 @@ func (s *site) restore() {
 		&schema.Delivery{Id: "D-probe", Subject: "Alarm/AL-" + plantA, Title: "报警", Channel: probeChannel, Login: "worker-a", Kind: "portal", Priority: "high", Enterprise: plantA, At: now, Stage: "sent", Sent: now, Template: "alarm_raised"},
 		&schema.Quarantine{Id: "Q-probe", Time: now, Source: plantA + "G01", Violations: []*schema.Violation{{Record: "Reading", Rule: "late"}}, Count: 1},
 		&schema.AuditEntry{Id: "L-probe", Time: now, Actor: "manager-a", Action: "limits-write", Subject: "/metrics/" + probeMetric, Result: "ok"},
+		&schema.Report{Id: probeReport, Kind: "daily", Region: "320500", From: probeTime - 2, Until: probeTime - 1, Made: now, Actor: "site", Figures: []byte(`{"version":1,"alarms":{"by_plant":[{"key":"` + plantA + `"}]}}`)},
 		&schema.Org{Code: probeOrg, Name: "厅", Region: "320000"})
 	blob := &schema.Command{Actor: "test", Body: &schema.Command_Blob{Blob: &schema.Blob{Id: probeAttachment, Data: probePicture, Last: true}}}
 	if _, err := s.server.opt.Backend.Propose(s.t.Context(), blob); err != nil {

@@ -95,13 +95,18 @@ func (s *Server) workbook(name string, write func(*bytes.Buffer) error) (*huma.S
 	if err := write(&b); err != nil {
 		return nil, err
 	}
+	return s.file(name+".xlsx", workbookType, b.Bytes()), nil
+}
+
+// file answers with a file to be saved.
+func (s *Server) file(name, mediaType string, content []byte) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		ctx.SetHeader("Content-Type", workbookType)
-		ctx.SetHeader("Content-Disposition", "attachment; filename*=UTF-8''"+url.PathEscape(name+".xlsx"))
-		if _, err := ctx.BodyWriter().Write(b.Bytes()); err != nil {
-			s.log.Warn("workbook was not sent whole", "name", name, "err", err)
+		ctx.SetHeader("Content-Type", mediaType)
+		ctx.SetHeader("Content-Disposition", "attachment; filename*=UTF-8''"+url.PathEscape(name))
+		if _, err := ctx.BodyWriter().Write(content); err != nil {
+			s.log.Warn("file was not sent whole", "name", name, "err", err)
 		}
-	}}, nil
+	}}
 }
 
 type importInput struct {

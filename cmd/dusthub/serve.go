@@ -28,6 +28,7 @@ import (
 	"dusthub/node/personal"
 	"dusthub/node/quality"
 	"dusthub/node/replay"
+	"dusthub/node/report"
 	"dusthub/portal"
 	"dusthub/portal/web"
 	"dusthub/schema"
@@ -348,6 +349,17 @@ func (s *site) survey() *quality.Survey {
 	return q
 }
 
+// reports makes the site's regular reports.
+func (s *site) reports(known *quality.Keeper) *report.Maker {
+	n, cfg := s.node, s.node.Config()
+	m := report.NewMaker(report.Options{
+		Site: n, SiteName: cfg.Site.Name, Region: cfg.Site.Region, Back: cfg.Analysis.ReportsBack, Logger: s.log,
+		Rules: func(prefix string) []quality.Count { return known.Region(prefix).Rules },
+	})
+	s.add("reports", m.Run)
+	return m
+}
+
 func (s *site) portals(ctx context.Context, links *federation.Federation, service *model.Service, calls *notify.Notifier) error {
 	n, cfg := s.node, s.node.Config()
 	opt := portal.Options{
@@ -357,6 +369,7 @@ func (s *site) portals(ctx context.Context, links *federation.Federation, servic
 		Secure: cfg.Portal.TLS, FirstChange: cfg.Portal.FirstChange, SecondFactor: cfg.Portal.SecondFactor == "required",
 	}
 	opt.Service, opt.Quality, opt.Rehearser = service, s.survey().Keeper(), n
+	opt.Reports = s.reports(opt.Quality)
 	var err error
 	for _, p := range cfg.Portal.Proxies {
 		opt.Proxies = append(opt.Proxies, netip.MustParsePrefix(p)) // judged with the configuration

@@ -157,6 +157,7 @@ type Service struct {
 type Analysis struct {
 	SampleEvery   time.Duration `koanf:"sample_every" validate:"min=1s,max=24h"`   // who is connected and heard
 	ReadingsEvery time.Duration `koanf:"readings_every" validate:"min=1m,max=24h"` // how good the day's readings are; yesterday's are judged once
+	ReportsBack   int           `koanf:"reports_back" validate:"min=1,max=366"`    // so many reports of each kind are made up for after the site was down
 }
 
 // Log is what is written to standard error.
@@ -178,7 +179,7 @@ func Defaults() Config {
 		Portal:   Portal{FirstChange: true, SecondFactor: "required", Proxies: []string{}, OIDC: OIDC{Regulator: noProvider(), Enterprise: noProvider()}},
 		Doors:    Doors{RatePerGateway: 10000, MaxBody: 4 << 20},
 		Model:    Service{Rate: 100, Burst: 1000, Concurrent: 4, Batch: 1000, ReplayDays: 31, Plants: 100000},
-		Analysis: Analysis{SampleEvery: time.Hour, ReadingsEvery: 6 * time.Hour},
+		Analysis: Analysis{SampleEvery: time.Hour, ReadingsEvery: 6 * time.Hour, ReportsBack: 7},
 		Notify: Notify{
 			Networks: []string{},
 			Language: "zh", Queue: 10_000, Workers: 8, Attempts: 8, Backoff: 10 * time.Second, BackoffMost: time.Hour, Timeout: 15 * time.Second,

@@ -20,7 +20,7 @@ var writable = map[string]bool{
 }
 
 // ofSite are the types that only the site itself writes: what it says of itself, what became of its calls, and what it counted.
-var ofSite = map[string]bool{"Site": true, "ModelUse": true, "Delivery": true, "RegionDay": true, "SensingDay": true, "DataKey": true}
+var ofSite = map[string]bool{"Site": true, "ModelUse": true, "Delivery": true, "RegionDay": true, "SensingDay": true, "DataKey": true, "Report": true}
 
 // put writes records: all, or none and every reason why.
 func (e *Engine) put(actor string, put *schema.Put) {

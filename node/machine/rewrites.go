@@ -15,6 +15,8 @@ var final = map[string]struct {
 }{
 	// GB/T 22239-2019 8.1.4.3: an audit cannot be changed by anybody.
 	"AuditEntry": {"append_only", "a new entry: the audit is never written over", (*turn).overEntry},
+	// Two leaders, or a leader and a person, may make the same report: the first is the one.
+	"Report": {"append_only", "a new report: there is one for every period and region", (*turn).overReport},
 	// A leader that loses its office may still have said what the next one went beyond: what is sent would be sent again.
 	"Delivery": {"life_cycle", "a delivery that goes on: nothing finished is begun again, tries never fall, only the finished is deleted", (*turn).overDelivery},
 	// GB/T 22239-2019 8.1.4.1 d: what proved somebody once proves nobody again.
@@ -95,6 +97,15 @@ func (t *turn) overEntry(c *schema.Change) (string, bool) {
 	}
 	_, ok, err := t.batch.Get(c.GetType(), entry.GetId())
 	return entry.GetId(), ok || err != nil
+}
+
+func (t *turn) overReport(c *schema.Change) (string, bool) {
+	r := &schema.Report{Id: c.GetKey()}
+	if !c.GetDeleted() && proto.Unmarshal(c.GetRecord(), r) != nil {
+		return "", false // the engine says what is wrong with it
+	}
+	_, ok, err := t.batch.Get(c.GetType(), r.GetId())
+	return r.GetId(), ok || err != nil
 }
 
 func (t *turn) overDelivery(c *schema.Change) (string, bool) {

@@ -164,3 +164,46 @@ func TestAStaleChangeStaysRefusedInAReplay(t *testing.T) {
 		t.Errorf("after crashes\n%s\nwanted\n%s", got, want)
 	}
 }
+
+// There is one report for every period and region: the first. Nobody writes over it, and nobody but the site writes any.
+func TestAReportIsWrittenOnce(t *testing.T) {
+	report := func(figures string) *schema.Report {
+		return &schema.Report{Id: "daily-320000-2026-11-25", Kind: "daily", Region: "320000", From: start, Until: start + 1, Made: start, Actor: "site", Figures: []byte(figures)}
+	}
+	s, _ := pair(t, child)
+	for _, c := range []struct {
+		actor, figures string
+		taken          bool
+	}{{"somebody", "{}", false}, {"site", `{"a":1}`, true}, {"site", `{"a":2}`, false}, {"site", `{"a":1}`, false}} {
+		cmd := putAll(t, "", report(c.figures))
+		cmd.Actor = c.actor
+		if res := s.at(t, start, cmd); schema.Refuses(res.GetViolations()) == c.taken {
+			t.Errorf("%s %s: %v", c.actor, c.figures, res.GetViolations())
+		}
+	}
+	row, ok, err := s.store.Get("Report", report("").GetId())
+	if err != nil || !ok || string(row.Record.(*schema.Report).GetFigures()) != `{"a":1}` {
+		t.Errorf("%v %v", row.Record, err)
+	}
+}
+
+// What a site counts of itself it writes over again and again, and nobody else writes it.
+func TestDaysOfRegionsAreTheSitesOwn(t *testing.T) {
+	s, _ := pair(t, child)
+	day := &schema.RegionDay{Id: "32/2026-11-25", Day: start, Samples: 1, Sampled: start, Rows: []*schema.RegionFigures{{Region: "32", Last: &schema.Standing{Plants: 2, PlantsOnline: 1}, Sensing: &schema.Sensing{From: start, End: start + 1, Series: 3}}}}
+	county := &schema.SensingDay{Id: "2026-11-25/320505", From: start, End: start + 1, Issues: []*schema.SensingIssue{{Enterprise: "320505030001", Metric: "320505030001C001T0101", Rule: "gaps", Count: 7, Worst: 0.4}}}
+	for _, c := range []struct {
+		actor string
+		taken bool
+	}{{"site", true}, {"site", true}, {"somebody", false}} {
+		cmd := putAll(t, "", day, county)
+		cmd.Actor = c.actor
+		if res := s.at(t, start, cmd); schema.Refuses(res.GetViolations()) == c.taken {
+			t.Errorf("%s: %v", c.actor, res.GetViolations())
+		}
+	}
+	row, ok, err := s.store.Get("RegionDay", day.GetId())
+	if err != nil || !ok || !proto.Equal(row.Record, day) {
+		t.Errorf("%v %v", row.Record, err)
+	}
+}

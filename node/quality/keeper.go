@@ -20,7 +20,7 @@ const (
 	cityDigits     = 4
 	countyDigits   = 6
 	eventsHeld     = 1 << 14
-	restEvery      = 100 // plants judged before others get their turn
+	restEvery      = 8 // counties, or plants, looked at before others get their turn
 	restFor        = 5 * time.Millisecond
 	lookEvery      = time.Second
 )
@@ -34,7 +34,8 @@ type Keeper struct {
 	work  sync.Mutex // one judges at a time
 	mu    sync.Mutex // over what follows
 	state map[string]*entry
-	order []place // plants by region and code
+	order []place           // plants by region and code
+	found map[uint8][]place // the same, of those that a rule finds wanting
 	sums  map[string]*sums
 	done  bool // every plant was judged once
 	at    int64
@@ -79,7 +80,7 @@ type sums struct {
 
 // NewKeeper makes a keeper that knows nothing yet.
 func NewKeeper(st *store.Store, hub *live.Hub, now func() time.Time) *Keeper {
-	k := &Keeper{store: st, hub: hub, now: now, state: map[string]*entry{}, sums: map[string]*sums{}, dirty: map[string]bool{}}
+	k := &Keeper{store: st, hub: hub, now: now, state: map[string]*entry{}, sums: map[string]*sums{}, dirty: map[string]bool{}, found: map[uint8][]place{}}
 	k.events, k.stop = hub.Subscribe(eventsHeld)
 	return k
 }
@@ -124,23 +125,24 @@ func (k *Keeper) listAll(ctx context.Context) error {
 	return nil
 }
 
-// judgeDirty judges the plants that changed, in order.
+// judgeDirty judges the plants that changed, in order, those of a county together.
 func (k *Keeper) judgeDirty(ctx context.Context) error {
 	k.mu.Lock()
-	codes := make([]string, 0, len(k.dirty))
+	counties := map[string][]string{}
 	for c := range k.dirty {
-		codes = append(codes, c)
+		county := c[:min(countyDigits, len(c))]
+		counties[county] = append(counties[county], c)
 	}
 	k.mu.Unlock()
-	slices.Sort(codes)
-	for i, code := range codes {
+	for i, county := range sortedKeys(counties) {
 		if i%restEvery == restEvery-1 {
 			rest(ctx)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := k.judge(ctx, code); err != nil {
+		slices.Sort(counties[county])
+		if err := k.judge(ctx, county, counties[county]); err != nil {
 			return err
 		}
 	}
@@ -195,68 +197,136 @@ const plantDigits = 12
 // ErrGone says that a plant is not there.
 var ErrGone = errors.New("no such plant")
 
-// Gather reads a plant's base data.
-func (k *Keeper) Gather(ctx context.Context, code string) (*Plant, error) {
-	row, ok, err := k.store.Get("Enterprise", code)
-	if err != nil {
-		return nil, fmt.Errorf("read plant: %w", err)
-	}
-	if !ok {
-		return nil, ErrGone
-	}
-	p := &Plant{}
-	p.Add(row.Record)
-	for _, typ := range Types[1:] {
-		err := k.store.Each(ctx, store.Query{Type: typ, Prefix: []string{code}}, func(r store.Row) (bool, error) {
-			p.Add(r.Record)
+// seen is what was read of a plant.
+type seen struct {
+	Plant
+	offline map[string]bool
+	level   string
+}
+
+// read reads everything of the plants whose codes begin with a prefix: a county's, or one plant's.
+func (k *Keeper) read(ctx context.Context, prefix string) (map[string]*seen, error) {
+	out := map[string]*seen{}
+	for _, typ := range append([]string{"GatewayState", "RiskResult"}, Types...) {
+		err := k.store.Each(ctx, store.Query{Type: typ, Prefix: []string{prefix}}, func(r store.Row) (bool, error) {
+			if len(r.Key) < plantDigits {
+				return true, nil
+			}
+			code := r.Key[:plantDigits]
+			if out[code] == nil {
+				out[code] = &seen{}
+			}
+			out[code].take(r.Record)
 			return true, nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read %s of a plant: %w", typ, err)
+			return nil, fmt.Errorf("read %s of plants: %w", typ, err)
 		}
 	}
-	return p, nil
+	return out, nil
 }
 
-// judge judges one plant anew and puts it in place of what was known of it.
-func (k *Keeper) judge(ctx context.Context, code string) error {
+func (p *seen) take(rec schema.Record) {
+	switch r := rec.(type) {
+	case *schema.GatewayState:
+		if p.offline == nil {
+			p.offline = map[string]bool{}
+		}
+		p.offline[r.GetGateway()] = r.GetState() == "offline"
+	case *schema.RiskResult:
+		p.level = r.GetLevel()
+	default:
+		p.Add(rec)
+	}
+}
+
+// Gather reads a plant's base data. Errors: ErrGone.
+func (k *Keeper) Gather(ctx context.Context, code string) (*Plant, error) {
+	all, err := k.read(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	if p := all[code]; p != nil && p.Enterprise != nil {
+		return &p.Plant, nil
+	}
+	return nil, ErrGone
+}
+
+// judge judges plants of a county anew and puts them in place of what was known of them.
+func (k *Keeper) judge(ctx context.Context, county string, codes []string) error {
+	prefix := county
+	if len(codes) == 1 {
+		prefix = codes[0]
+	}
 	k.mu.Lock()
-	delete(k.dirty, code)
+	for _, code := range codes {
+		delete(k.dirty, code)
+	}
 	k.mu.Unlock()
-	fresh, err := k.look(ctx, code)
-	if err != nil && !errors.Is(err, ErrGone) {
+	all, err := k.read(ctx, prefix)
+	if err != nil {
 		k.mu.Lock()
-		k.dirty[code] = true
-		k.mu.Unlock()
+		defer k.mu.Unlock()
+		for _, code := range codes {
+			k.dirty[code] = true
+		}
 		return err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if old := k.state[code]; old != nil {
-		k.count(old, -1)
-		delete(k.state, code)
-		if i, found := slices.BinarySearchFunc(k.order, place{old.region, code}, place.compare); found && (fresh == nil || fresh.region != old.region) {
-			k.order = slices.Delete(k.order, i, i+1)
+	for _, code := range codes {
+		var fresh *entry
+		if p := all[code]; p != nil && p.Enterprise != nil {
+			fresh = p.entry()
 		}
-	}
-	if fresh == nil {
-		return nil
-	}
-	k.state[code] = fresh
-	k.count(fresh, 1)
-	if i, found := slices.BinarySearchFunc(k.order, place{fresh.region, code}, place.compare); !found {
-		k.order = slices.Insert(k.order, i, place{fresh.region, code})
+		k.mu.Lock()
+		k.replace(code, k.state[code], fresh)
+		k.mu.Unlock()
 	}
 	return nil
 }
 
-// look reads and judges a plant.
-func (k *Keeper) look(ctx context.Context, code string) (*entry, error) {
-	p, err := k.Gather(ctx, code)
-	if err != nil {
-		return nil, err
+// replace puts what is known of a plant in place of what was; nil: nothing. The caller holds mu.
+func (k *Keeper) replace(code string, old, fresh *entry) {
+	if old != nil {
+		at := place{old.region, code}
+		k.count(old, -1)
+		k.order = without(k.order, at)
+		for _, c := range old.cells {
+			k.found[c.rule] = without(k.found[c.rule], at)
+		}
+		delete(k.state, code)
 	}
-	e := &entry{region: p.Enterprise.GetRegion(), due: Due(p.Enterprise), connected: Connected(p.Enterprise), systems: p.wiring(), j: Judge(p)}
+	if fresh == nil {
+		return
+	}
+	at := place{fresh.region, code}
+	k.state[code] = fresh
+	k.count(fresh, 1)
+	k.order = with(k.order, at)
+	for _, c := range fresh.cells {
+		k.found[c.rule] = with(k.found[c.rule], at)
+	}
+}
+
+// with is a sorted list with a place, without the same without it.
+func with(list []place, at place) []place {
+	if i, there := slices.BinarySearchFunc(list, at, place.compare); !there {
+		return slices.Insert(list, i, at)
+	}
+	return list
+}
+
+func without(list []place, at place) []place {
+	if i, there := slices.BinarySearchFunc(list, at, place.compare); there {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+// entry judges a plant.
+func (p *seen) entry() *entry {
+	e := &entry{
+		region: p.Enterprise.GetRegion(), due: Due(p.Enterprise), connected: Connected(p.Enterprise), systems: p.wiring(), j: Judge(&p.Plant), level: p.level, offline: p.offline,
+	}
 	for _, f := range e.j.Findings {
 		i := slices.IndexFunc(e.cells, func(c cell) bool { return c.rule == uint8(f.Rule) })
 		if i < 0 {
@@ -266,21 +336,7 @@ func (k *Keeper) look(ctx context.Context, code string) (*entry, error) {
 		e.cells[i].records++
 	}
 	e.j.Findings, e.cells = nil, slices.Clip(e.cells)
-	if row, ok, err := k.store.Get("RiskResult", code); err == nil && ok {
-		e.level = row.Record.(*schema.RiskResult).GetLevel()
-	}
-	err = k.store.Each(ctx, store.Query{Type: "GatewayState", Prefix: []string{code}}, func(r store.Row) (bool, error) {
-		if e.offline == nil {
-			e.offline = map[string]bool{}
-		}
-		g := r.Record.(*schema.GatewayState)
-		e.offline[g.GetGateway()] = g.GetState() == "offline"
-		return true, nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read gateways of a plant: %w", err)
-	}
-	return e, nil
+	return e
 }
 
 // online says whether one of the gateways is heard; one that was never heard is not.
@@ -368,16 +424,13 @@ func (k *Keeper) Wanting(prefix string, rule int, after string, limit int) (code
 	if e := k.state[after]; e != nil {
 		start = place{e.region, after + "\x00"}
 	}
-	i, _ := slices.BinarySearchFunc(k.order, start, place.compare)
-	for ; i < len(k.order) && strings.HasPrefix(k.order[i].region, prefix); i++ {
-		code := k.order[i].code
-		if !slices.ContainsFunc(k.state[code].cells, func(c cell) bool { return int(c.rule) == rule }) {
-			continue
-		}
+	list := k.found[uint8(rule)]
+	i, _ := slices.BinarySearchFunc(list, start, place.compare)
+	for ; i < len(list) && strings.HasPrefix(list[i].region, prefix); i++ {
 		if len(codes) == limit {
 			return codes, codes[limit-1]
 		}
-		codes = append(codes, code)
+		codes = append(codes, list[i].code)
 	}
 	return codes, ""
 }

@@ -26,6 +26,7 @@ const (
 	beijing        = 8 * hourMs
 	settle         = minuteMs      // readings take so long to arrive
 	least          = 5 * minuteMs  // of a metric's time that is judged
+	plantsBetween  = 100           // rests
 	mostPoints     = 1 << 17       // metrics with alarms that are told apart
 	mostIssues     = 500           // of a county that are listed
 	defaultPeriodS = int64(60 * 5) // of a metric that states none: one reading in five minutes is the least
@@ -145,7 +146,7 @@ func (p *pass) run(ctx context.Context, k *Keeper) (map[string]*schema.Sensing, 
 		if err = ctx.Err(); err != nil || !connected || len(region) != countyDigits {
 			return err == nil
 		}
-		if n++; n%restEvery == 0 {
+		if n++; n%plantsBetween == 0 {
 			rest(ctx)
 		}
 		if err = p.enter(region); err == nil {

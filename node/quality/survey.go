@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -255,6 +256,9 @@ func (s *Survey) judgeDay(ctx context.Context, start, to int64) error {
 	if sums[""] == nil {
 		sums[""] = &schema.Sensing{From: start, End: to}
 	}
+	if sums[""] == nil { // nothing to judge; that it was looked at is kept all the same
+		sums[""] = &schema.Sensing{From: start, End: to}
+	}
 	s.log.Info("readings judged", "day", dayName(start), "series", sums[""].GetSeries(), "took", time.Since(began).Round(time.Millisecond))
 	return s.revise(ctx, start, sortedKeys(sums), func(*schema.RegionDay) {}, func(row *schema.RegionFigures) { row.Sensing = sums[row.GetRegion()] })
 }
@@ -321,5 +325,23 @@ func Days(ctx context.Context, st *store.Store, prefix string, from, to int64) (
 		return nil, fmt.Errorf("read days: %w", err)
 	}
 	slices.Reverse(out)
+	return out, nil
+}
+
+// PartsOn reads how each part of a region stood at the last sample of a day (ms, its beginning): of the country its provinces, and so on.
+func PartsOn(st *store.Store, prefix string, day int64) (map[string]*schema.Standing, error) {
+	out := map[string]*schema.Standing{}
+	row, ok, err := st.Get("RegionDay", dayID(areaOf(prefix), DayStart(day)))
+	if err != nil {
+		return nil, fmt.Errorf("read day: %w", err)
+	}
+	if !ok {
+		return out, nil
+	}
+	for _, r := range row.Record.(*schema.RegionDay).GetRows() {
+		if len(r.GetRegion()) == len(prefix)+provinceDigits && strings.HasPrefix(r.GetRegion(), prefix) {
+			out[r.GetRegion()] = r.GetLast()
+		}
+	}
 	return out, nil
 }

@@ -374,6 +374,28 @@ func TestSurveyJudgesReadings(t *testing.T) {
 	}
 }
 
+// TestNothingToJudge: that a day without readings was looked at is kept, so that it is not looked at again at once.
+func TestNothingToJudge(t *testing.T) {
+	s := newSite(t)
+	survey := New(Options{Site: s, Now: s.now})
+	defer survey.keeper.Close()
+	s.plant("320505030001") // just now
+	s.sync(survey.keeper)
+	for range 3 {
+		if err := survey.Turn(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		s.clock += 10_000
+	}
+	d, err := survey.day(countryID, DayStart(s.clock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := rowOf(d, "").GetSensing().GetEnd(); end != s.clock-30_000-settle {
+		t.Errorf("judged up to %d, now is %d", end, s.clock)
+	}
+}
+
 func TestPassEndsWithItsContext(t *testing.T) {
 	s := newSite(t)
 	s.plant("320505030001")
