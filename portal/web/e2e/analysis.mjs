@@ -149,8 +149,37 @@ const partsOf = (w, region) =>
 
 const firstFull = (now) => Math.floor((now + DAY / 3) / DAY) * DAY - DAY / 3 // midnight in China
 
+const KINDS = ['daily', 'weekly', 'monthly']
+const LONG = [DAY, 7 * DAY, 30 * DAY]
+
+export function reportOf(w, kind, from, region = w.site.region ?? '', actor = 'site') {
+  const i = KINDS.indexOf(kind)
+  const names = { ...CITIES, ...PROVINCES }
+  return {
+    id: `${kind}-${region || '000000'}-${from}`,
+    kind,
+    ...(region ? { region, region_name: names[region] } : {}),
+    from,
+    until: from + LONG[i],
+    made: from + LONG[i] + 7_200_000,
+    actor,
+    alarms: [182, 1284, 5410][i],
+    warnings: [6, 42, 171][i],
+    red: 3,
+  }
+}
+
+function reportList(w, kind) {
+  const day = firstFull(Date.now())
+  const made = [1, 2, 3, 4, 5, 6].map((n) => reportOf(w, 'daily', day - n * DAY))
+  made.splice(2, 0, reportOf(w, 'weekly', day - 9 * DAY), reportOf(w, 'daily', day - 3 * DAY, '320500', 'ji01'))
+  made.push(reportOf(w, 'monthly', day - 45 * DAY))
+  return { items: made.filter((r) => !kind || r.kind === kind) }
+}
+
 export function analysisAnswer(w, route, q) {
   const now = Date.now()
+  if (route === '/reports') return reportList(w, q.get('kind'))
   const region = q.get('region') ?? ''
   if (route === '/analysis') {
     const names = { ...CITIES, ...PROVINCES }

@@ -5,7 +5,7 @@ import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
-import { analysisAnswer } from './analysis.mjs'
+import { analysisAnswer, reportOf } from './analysis.mjs'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { baseAnswer, baseQuestion, found } from './base.mjs'
 import { keyAnswer } from './keys.mjs'
@@ -262,6 +262,8 @@ export class Site {
     if (/^\/records\/\w+\/(template|export)$/.test(route)) return res.writeHead(200).end('PK')
     const desk = portal === 'enterprise' ? readDesk(w, part, q) : undefined
     if (desk) return json(desk)
+    if (part[1] === 'reports' && part[3] === 'export')
+      return res.writeHead(200, { 'Content-Type': 'application/pdf' }).end('%PDF-1.4')
     if (route === '/overview') return json(overview(w, q.get('region')))
     if (route === '/federation') return json(federation(w))
     if (route === '/cleaning') return json(w.cleaning)
@@ -353,6 +355,7 @@ export class Site {
       if (base[2]) this.changed(base[2], base[3])
       return json(base[1], base[0])
     }
+    if (part[1] === 'reports') return json(reportOf(w, sent.kind, sent.day, sent.region, login))
     const desk = PEOPLE[login].enterprise ? writeDesk(w, part, sent, login) : undefined
     if (desk) {
       if (desk[2]) this.changed(desk[2], desk[3])

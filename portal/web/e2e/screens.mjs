@@ -41,6 +41,7 @@ const REGULATOR = {
   warning: '/warnings/jiangsu-w-000021',
   'spot-checks': '/spot-checks',
   analysis: '/analysis', // F2.5
+  reports: '/reports', // F2.5
   'analysis-findings': '/analysis/findings/collector_required', // F2.5
   'analysis-issues': '/analysis/issues/gaps', // F2.5
   federation: '/federation',
@@ -175,6 +176,18 @@ async function walk(regulatorBase, enterpriseBase) {
   await duty.click(by('action-submit'))
   await plant.locator(by('spot-check-row'), { hasText: '七日内补齐' }).locator(by('spot-check-answer')).waitFor() // without a reload
   await plant.screenshot({ path: `${SHOTS}enterprise-rectify-phone.png` })
+  await duty.goto(`${regulatorBase}/reports`) // F2.5
+  await duty.click(by('report-new'))
+  await duty.selectOption(by('report-kind'), 'weekly')
+  await duty.fill(by('report-day'), '2026-01-07')
+  await duty.waitForTimeout(400)
+  await duty.screenshot({ path: `${SHOTS}regulator-new-report-desk.png` })
+  await duty.click(by('report-submit'))
+  await duty.waitForSelector(`${by('report-made')} >> text=2026-01-05 – 2026-01-11`)
+  const saved = duty.waitForEvent('download')
+  await duty.locator(by('report-pdf')).first().click()
+  if (!(await saved).suggestedFilename().endsWith('.pdf')) complaints.push('a report is not saved as PDF')
+  await duty.goto(`${regulatorBase}/spot-checks`)
   await duty.click(by('spot-check-draw'))
   await duty.fill(by('draw-title'), '除尘系统双随机抽查')
   await duty.fill(by('draw-people'), '张三、李四、王五')

@@ -1,5 +1,5 @@
 // English texts of the analysis and report pages.
-import type { analysisZh } from './analysis.zh'
+import type { analysisZh, reportsZh } from './analysis.zh'
 
 export const analysisEn: typeof analysisZh = {
   title: 'Analysis',
@@ -71,4 +71,32 @@ export const analysisEn: typeof analysisZh = {
     Gateway: 'Gateway',
     Metric: 'Metric',
   },
+}
+
+export const reportsEn: typeof reportsZh = {
+  title: 'Reports',
+  kind: 'Kind',
+  all: 'All',
+  daily: 'Daily',
+  weekly: 'Weekly',
+  monthly: 'Monthly',
+  make: 'Make a report',
+  day: 'A day of the period',
+  period: 'Period {period}',
+  notOver: 'The period {period} is not over',
+  submit: 'Make it now',
+  making: 'Being made…',
+  made: '{title} ({period}) is made',
+  empty: 'No reports yet',
+  emptyHint: 'Made early each day, each Monday and each first of a month; or now, for a period that is over',
+  nation: 'Whole country',
+  when: 'Period',
+  alarms: 'Alarms',
+  warnings: 'Warnings',
+  red: 'Major risk',
+  madeAt: 'Made',
+  bySchedule: 'by schedule',
+  files: 'Files',
+  pdf: 'PDF',
+  xlsx: 'Excel',
 }

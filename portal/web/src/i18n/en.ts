@@ -1,7 +1,7 @@
 // English texts, the same keys as the Chinese; a missing one does not compile.
 import { plantScreenEn, screensEn, searchEn } from './screens.en'
 import { accountEn, auditEn, orgsEn, peopleEn } from './account.en'
-import { analysisEn } from './analysis.en'
+import { analysisEn, reportsEn } from './analysis.en'
 import { checkInEn, offlineEn } from './offline.en'
 import { signinEn } from './login.en'
 import { baseEn } from './base.en'
@@ -13,6 +13,7 @@ export const en: Messages = {
   analysis: analysisEn,
   signin: signinEn,
   base: baseEn,
+  reports: reportsEn,
   account: accountEn,
   offline: offlineEn,
   checkIn: checkInEn,
@@ -639,6 +640,8 @@ export const en: Messages = {
     nav: {
       alarms: 'Alarms',
       shelves: 'Shelves',
+      analysis: 'Analysis',
+      reports: 'Reports',
       rules: 'Combined rules',
       statistics: 'Statistics',
       warnings: 'Warnings',

@@ -1,7 +1,7 @@
 // Chinese texts: the language of the guide, and the default.
 import { plantScreenZh, screensZh, searchZh } from './screens.zh'
 import { accountZh, auditZh, orgsZh, peopleZh } from './account.zh'
-import { analysisZh } from './analysis.zh'
+import { analysisZh, reportsZh } from './analysis.zh'
 import { checkInZh, offlineZh } from './offline.zh'
 import { signinZh } from './login.zh'
 import { baseZh } from './base.zh'
@@ -12,6 +12,7 @@ export const zh = {
   analysis: analysisZh,
   signin: signinZh,
   base: baseZh,
+  reports: reportsZh,
   account: accountZh,
   offline: offlineZh,
   checkIn: checkInZh,
@@ -625,6 +626,8 @@ export const zh = {
     nav: {
       alarms: '报警',
       shelves: '屏蔽',
+      analysis: '分析',
+      reports: '定期报告',
       rules: '组合规则',
       statistics: '统计',
       warnings: '预警',

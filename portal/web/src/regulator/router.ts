@@ -53,6 +53,7 @@ export const router = createRouter({
       props: true,
       meta: { nav: 'analysis' },
     },
+    { path: '/reports', component: () => import('../reports/Reports.vue'), meta: { nav: 'analysis' } },
     { path: '/shelves', component: () => import('../shelves/Shelves.vue'), meta: { nav: 'alarms' } },
     { path: '/hazards', component: () => import('../hazards/Hazards.vue'), meta: { nav: 'warnings' } },
     { path: '/rules', component: () => import('../rules/Rules.vue'), meta: { nav: 'alarms' } },
