@@ -1364,6 +1364,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Daily, weekly and monthly reports, newest first (F2.5)
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["reports"];
+        put?: never;
+        /**
+         * Make the report of a period that is over and a region; the one there is, where there is one
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        post: operations["report-make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A report's figures
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A report as PDF or workbook (Excel); of the same report always the same bytes
+         * @description Roles: site_admin, ministry_regulator, province_regulator.
+         */
+        get: operations["report-export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/roles": {
         parameters: {
             query?: never;
@@ -4388,6 +4452,10 @@ export interface components {
             items: components["schemas"]["RecordRow"][];
             next?: string;
         };
+        PageReportRow: {
+            items: components["schemas"]["ReportRow"][];
+            next?: string;
+        };
         PageRoleView: {
             items: components["schemas"]["RoleView"][];
             next?: string;
@@ -4801,6 +4869,304 @@ export interface components {
              * @enum {string}
              */
             state?: "online" | "offline";
+        };
+        ReportAlarms: {
+            ack_ms: components["schemas"]["Durations"];
+            /**
+             * Format: int64
+             * @description in the period before
+             */
+            before: number;
+            by_kind: components["schemas"]["KindCount"][] | null;
+            /** @description ten */
+            by_metric: components["schemas"]["ReportNamedCount"][] | null;
+            /** @description ten */
+            by_plant: components["schemas"]["ReportNamedCount"][] | null;
+            close_ms: components["schemas"]["Durations"];
+            /** Format: int64 */
+            closed: number;
+            /** Format: int64 */
+            count: number;
+            dispose_ms: components["schemas"]["Durations"];
+            /** Format: int64 */
+            escalated: number;
+            /** Format: int64 */
+            grave: number;
+            /** Format: int64 */
+            overdue: number;
+            /** Format: int64 */
+            suppressed: number;
+        };
+        ReportChecks: {
+            /**
+             * Format: int64
+             * @description at least once
+             */
+            answered: number;
+            /** Format: int64 */
+            closed: number;
+            /** Format: int64 */
+            findings: number;
+            /** Format: int64 */
+            grave: number;
+            /** Format: int64 */
+            issued: number;
+            /**
+             * Format: int64
+             * @description told to rectify
+             */
+            ordered: number;
+        };
+        ReportCleaning: {
+            /** Format: int64 */
+            done: number;
+            /** @description plants that missed most; ten */
+            missed: components["schemas"]["ReportNamedCount"][] | null;
+            /**
+             * Format: int64
+             * @description with a plan
+             */
+            plants: number;
+            /**
+             * Format: int64
+             * @description check-ins
+             */
+            records: number;
+            /** Format: int64 */
+            slots: number;
+        };
+        ReportDay: {
+            /** Format: int64 */
+            alarms: number;
+            /** Format: int64 */
+            day: number;
+            /** Format: int64 */
+            frequent: number;
+            /** Format: int64 */
+            gaps: number;
+            /**
+             * Format: int64
+             * @description of the alarms, those of level 2
+             */
+            grave: number;
+            /**
+             * Format: double
+             * @description plants heard of those connected, mean of the day
+             */
+            online?: number;
+            /** Format: int64 */
+            over_range: number;
+            /**
+             * Format: double
+             * @description samples of those due
+             */
+            received?: number;
+            /** Format: int64 */
+            series: number;
+            /** @description at its last sample */
+            standing?: components["schemas"]["ReportStanding"];
+            /** Format: int64 */
+            stuck: number;
+            /**
+             * Format: double
+             * @description dust systems likewise
+             */
+            systems?: number;
+            /** Format: int64 */
+            warnings: number;
+        };
+        ReportFigures: {
+            alarms: components["schemas"]["ReportAlarms"];
+            /** @description at the last sample of the period before */
+            before?: components["schemas"]["ReportStanding"];
+            cleaning: components["schemas"]["ReportCleaning"];
+            days: components["schemas"]["ReportDay"][] | null;
+            hazards: components["schemas"]["ReportHazards"];
+            /** @description at the last sample of the period; absent: the site took none */
+            now?: components["schemas"]["ReportStanding"];
+            parts: components["schemas"]["ReportPart"][] | null;
+            /** @description empty: the whole country */
+            region_name: string;
+            /** @description of base data, most records first; as of when the report was made */
+            rules: components["schemas"]["ReportRule"][] | null;
+            site_name: string;
+            spot_checks: components["schemas"]["ReportChecks"];
+            /** Format: int64 */
+            version: number;
+            warnings: components["schemas"]["ReportWarnings"];
+        };
+        ReportHazards: {
+            /**
+             * Format: int64
+             * @description in the period
+             */
+            closed: number;
+            /**
+             * Format: int64
+             * @description in the period
+             */
+            found: number;
+            /**
+             * Format: int64
+             * @description when the report was made
+             */
+            open: number;
+            /** Format: int64 */
+            overdue: number;
+        };
+        ReportMakeInputBody: {
+            /**
+             * Format: int64
+             * @description ms, a time in the period, which must be over
+             */
+            day: number;
+            /** @enum {string} */
+            kind: "daily" | "weekly" | "monthly";
+            /** @description GB/T 2260; empty is all the viewer may see */
+            region?: string;
+        };
+        ReportNamedCount: {
+            /** Format: int64 */
+            count: number;
+            /** Format: double */
+            cumulative: number;
+            key: string;
+            name: string;
+            of?: string;
+            /** Format: double */
+            share: number;
+        };
+        ReportPart: {
+            /** Format: int64 */
+            alarms: number;
+            name: string;
+            /** Format: int64 */
+            overdue: number;
+            region: string;
+            standing?: components["schemas"]["ReportStanding"];
+            /** Format: int64 */
+            warnings: number;
+        };
+        ReportRow: {
+            /** @description site: by schedule */
+            actor: string;
+            /** Format: int64 */
+            alarms: number;
+            /** Format: int64 */
+            from: number;
+            id: string;
+            /** @enum {string} */
+            kind: "daily" | "weekly" | "monthly";
+            /** Format: int64 */
+            made: number;
+            /**
+             * Format: int64
+             * @description plants at major risk at the end
+             */
+            red: number;
+            /** @description empty: the whole country */
+            region?: string;
+            region_name?: string;
+            /**
+             * Format: int64
+             * @description not included
+             */
+            until: number;
+            /** Format: int64 */
+            warnings: number;
+        };
+        ReportRule: {
+            id: string;
+            /** Format: int64 */
+            plants: number;
+            /** Format: int64 */
+            records: number;
+            text: string;
+        };
+        ReportStanding: {
+            /**
+             * Format: int64
+             * @description fields, required and recommended
+             */
+            asked: number;
+            /** Format: int64 */
+            blue: number;
+            /** Format: int64 */
+            connected: number;
+            /** Format: int64 */
+            due: number;
+            /** Format: int64 */
+            filled: number;
+            /** Format: int64 */
+            online: number;
+            /** Format: int64 */
+            orange: number;
+            /** Format: int64 */
+            plants: number;
+            /** Format: int64 */
+            records: number;
+            /** Format: int64 */
+            red: number;
+            /** Format: int64 */
+            systems_connected: number;
+            /** Format: int64 */
+            systems_due: number;
+            /** Format: int64 */
+            systems_online: number;
+            /** Format: int64 */
+            wrong: number;
+            /** Format: int64 */
+            yellow: number;
+        };
+        ReportView: {
+            /** @description site: by schedule */
+            actor: string;
+            /** Format: int64 */
+            alarms: number;
+            figures: components["schemas"]["ReportFigures"];
+            /** Format: int64 */
+            from: number;
+            id: string;
+            /** @enum {string} */
+            kind: "daily" | "weekly" | "monthly";
+            /** Format: int64 */
+            made: number;
+            /**
+             * Format: int64
+             * @description plants at major risk at the end
+             */
+            red: number;
+            /** @description empty: the whole country */
+            region?: string;
+            region_name?: string;
+            /**
+             * Format: int64
+             * @description not included
+             */
+            until: number;
+            /** Format: int64 */
+            warnings: number;
+        };
+        ReportWarnings: {
+            /** Format: int64 */
+            before: number;
+            /** Format: int64 */
+            closed: number;
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: int64
+             * @description from raised to closed
+             */
+            median_close_ms: number;
+            /** Format: int64 */
+            orange: number;
+            /** Format: int64 */
+            overdue: number;
+            /** Format: int64 */
+            red: number;
+            /** Format: int64 */
+            yellow: number;
         };
         Responses: {
             ack_ms: components["schemas"]["Durations"];
@@ -5781,6 +6147,7 @@ export type PageOpenSession = components['schemas']['PageOpenSession'];
 export type PageOrg = components['schemas']['PageOrg'];
 export type PageQuarantineView = components['schemas']['PageQuarantineView'];
 export type PageRecordRow = components['schemas']['PageRecordRow'];
+export type PageReportRow = components['schemas']['PageReportRow'];
 export type PageRoleView = components['schemas']['PageRoleView'];
 export type PageRuleView = components['schemas']['PageRuleView'];
 export type PageSavedSearch = components['schemas']['PageSavedSearch'];
@@ -5819,6 +6186,20 @@ export type RegionRow = components['schemas']['RegionRow'];
 export type RegionStep = components['schemas']['RegionStep'];
 export type ReplayAgainInputBody = components['schemas']['ReplayAgainInputBody'];
 export type Replica = components['schemas']['Replica'];
+export type ReportAlarms = components['schemas']['ReportAlarms'];
+export type ReportChecks = components['schemas']['ReportChecks'];
+export type ReportCleaning = components['schemas']['ReportCleaning'];
+export type ReportDay = components['schemas']['ReportDay'];
+export type ReportFigures = components['schemas']['ReportFigures'];
+export type ReportHazards = components['schemas']['ReportHazards'];
+export type ReportMakeInputBody = components['schemas']['ReportMakeInputBody'];
+export type ReportNamedCount = components['schemas']['ReportNamedCount'];
+export type ReportPart = components['schemas']['ReportPart'];
+export type ReportRow = components['schemas']['ReportRow'];
+export type ReportRule = components['schemas']['ReportRule'];
+export type ReportStanding = components['schemas']['ReportStanding'];
+export type ReportView = components['schemas']['ReportView'];
+export type ReportWarnings = components['schemas']['ReportWarnings'];
 export type Responses = components['schemas']['Responses'];
 export type Result = components['schemas']['Result'];
 export type RevealInputBody = components['schemas']['RevealInputBody'];
@@ -8387,6 +8768,141 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Past"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reports: {
+        parameters: {
+            query?: {
+                kind?: "daily" | "weekly" | "monthly";
+                /** @description GB/T 2260: reports of this region and of its parts */
+                region?: string;
+                /** @description ms, periods that begin not before */
+                from?: number;
+                /** @description ms, periods that begin before */
+                to?: number;
+                after?: string;
+                /** @description at most 1000 */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageReportRow"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "report-make": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportMakeInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportView"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "report-export": {
+        parameters: {
+            query?: {
+                format?: "pdf" | "xlsx";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {
