@@ -35,3 +35,29 @@ func BenchmarkOverview(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkBaseStatistics counts the base data of a country (F2.1), and of one with 1,000 plants, by the search's sets.
+func BenchmarkBaseStatistics(b *testing.B) {
+	for _, n := range []int{1000, 43_000} {
+		b.Run(fmt.Sprint(n, " plants"), func(b *testing.B) {
+			w := emptyWorld(beginning)
+			w.bulk = true
+			for i := range n {
+				region := []string{"320505", "371302", "440106", "110105", "510104"}[i%5]
+				e := &schema.Enterprise{
+					Code: fmt.Sprintf("%s03%05d", region, i), Region: region, MemIndustry: []string{"machinery", "textile", "light"}[i%3], Scale: []string{"small", "micro"}[i%2],
+					DustWorkers: int32(i % 130), ProductionState: "normal", AccessState: "connected", Dusts: []*schema.Dust{{Dust: fmt.Sprint(1 + i%45)}},
+				}
+				w.apply(rowOf(e))
+			}
+			w.bulk = false
+			w.recount()
+			for b.Loop() {
+				out := &BaseStatistics{}
+				if w.baseStatistics(&enterprisesInput{MaxWorkers: -1}, "", out); out.Enterprises != n {
+					b.Fatal(out.Enterprises)
+				}
+			}
+		})
+	}
+}
