@@ -56,6 +56,7 @@ export async function everyPage(browser, { portal, pages, base, login, keyboard 
     const page = await open(browser, size, complaints, { english: load.english, colorScheme: theme })
     const texts = load.english ? readTexts(page) : undefined
     await logIn(page, base, login, 'fixture')
+    await settle(page)
     for (const [name, path] of Object.entries(pages)) {
       if (only && !`${portal}-${name}`.includes(only)) continue
       const before = complaints.length

@@ -22,7 +22,8 @@ export function useSheet(open: Ref<boolean>): void {
   function end(): void {
     document.removeEventListener('keydown', key)
     document.getElementById('app')?.removeAttribute('inert')
-    if (from instanceof HTMLElement && from.isConnected) from.focus()
+    // readings of a mimic picture are elements of a drawing
+    if ((from instanceof HTMLElement || from instanceof SVGElement) && from.isConnected) from.focus()
     from = null
   }
 
