@@ -16,6 +16,12 @@ export const router = createRouter({
     { path: '/alarms/:id', component: () => import('../alarms/AlarmPage.vue'), props: true, meta: { nav: 'alarms' } },
     { path: '/enterprises', component: () => import('../plant/PlantList.vue'), meta: { nav: 'enterprises' } },
     {
+      path: '/enterprises/:code/screen',
+      component: () => import('../plant/PlantScreen.vue'),
+      props: true,
+      meta: { nav: 'enterprises', bare: true },
+    },
+    {
       path: '/enterprises/:code',
       component: () => import('../plant/PlantPage.vue'),
       props: true,
