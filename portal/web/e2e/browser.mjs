@@ -43,7 +43,7 @@ export async function open(browser, size, complaints, { english = false, ...opti
   })
   if (english) await context.addInitScript(() => localStorage.setItem('dusthub.locale', 'en'))
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(60_000) // a machine that runs all tests is a busy one
   const complain = (text) => complaints.push(`${size} ${new URL(page.url()).pathname}: ${text}`)
   page.on('console', (m) => {
     // A session that is not there yet answers 401, a photo that has not arrived 404, a record somebody else changed 409: all are
