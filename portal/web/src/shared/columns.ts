@@ -1,0 +1,10 @@
+/** A column of a list (ListTable). */
+export interface Column<R> {
+  name: string
+  /** key of its heading; none where the cells speak for themselves */
+  title?: string
+  /** how its cells look: code, nowrap, right; acts: buttons */
+  look?: string
+  /** on a phone, rows that have nothing to show here leave it out */
+  bare?: (row: R) => boolean
+}
