@@ -35,7 +35,7 @@ func (c *shared[K, V]) get(ctx context.Context, key K, compute func(context.Cont
 		return answer, ctx.Err()
 	}
 	defer func() { e.turn <- struct{}{} }()
-	if !e.at.IsZero() && c.now().Sub(e.at) < c.keep {
+	if c.now().Sub(e.at) < c.keep {
 		return e.answer, nil
 	}
 	if answer, err = compute(ctx); err != nil {
