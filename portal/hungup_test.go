@@ -42,7 +42,7 @@ func TestHungUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			go func() { _ = app.Listener(l) }()
-			defer app.Shutdown() //nolint:errcheck // the test is over
+			defer app.Shutdown() // the test is over
 			browser, err := net.Dial("tcp", l.Addr().String())
 			if err != nil {
 				t.Fatal(err)

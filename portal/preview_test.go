@@ -2,6 +2,7 @@ package portal
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
@@ -234,7 +235,8 @@ func TestOutdated(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.server.put(t.Context(), user, change)
-	if p, ok := err.(*Problem); !ok || p.Code != codeChanged || p.Status != http.StatusConflict {
+	var refused *Problem
+	if !errors.As(err, &refused) || refused.Code != codeChanged || refused.Status != http.StatusConflict {
 		t.Errorf("the second proposal: %v", err)
 	}
 }

@@ -131,7 +131,7 @@ func unzipped(t *testing.T, body []byte) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.Copy(&out, r); err != nil { //nolint:gosec // our own file
+		if _, err := io.Copy(&out, r); err != nil {
 			t.Fatal(err)
 		}
 		r.Close()

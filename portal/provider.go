@@ -223,8 +223,10 @@ func (r *relying) linkClaim(ctx context.Context, f *discovered, id *oidc.IDToken
 		}
 	}
 	var value string
-	if raw, ok := claims[r.LinkClaim]; ok && json.Unmarshal(raw, &value) != nil {
-		return "", nil // no text: it links nobody
+	if raw, ok := claims[r.LinkClaim]; ok {
+		if err := json.Unmarshal(raw, &value); err != nil {
+			return "", nil //nolint:nilerr // no text: it links nobody
+		}
 	}
 	if r.LinkClaim == "email" && string(claims["email_verified"]) != "true" {
 		return "", nil // anybody may say so

@@ -108,7 +108,7 @@ func (b *backend) put(batch *store.Batch, cmd *schema.Command, put *schema.Put, 
 				continue
 			}
 			// A shelf is about things of its own plant: the engine knows them by name, here their codes begin with the plant's.
-			if h, ok := rec.(*schema.Shelf); ok && !(strings.HasPrefix(h.GetCollector()+h.GetEnterprise(), h.GetEnterprise()) && strings.HasPrefix(h.GetMetric()+h.GetEnterprise(), h.GetEnterprise())) {
+			if h, ok := rec.(*schema.Shelf); ok && (!strings.HasPrefix(h.GetCollector()+h.GetEnterprise(), h.GetEnterprise()) || !strings.HasPrefix(h.GetMetric()+h.GetEnterprise(), h.GetEnterprise())) {
 				res.Violations = append(res.Violations, &schema.Violation{Record: "Shelf/" + h.GetId(), Field: "metric", Rule: "ref"})
 				continue
 			}

@@ -100,7 +100,7 @@ func (c *country) seed(ctx context.Context) error {
 		}
 		c.say("%s: %s", step.name, time.Since(began).Round(time.Second))
 	}
-	raw, err := json.Marshal(c.secrets) //nolint:gosec // the simulator's own, kept readable by its owner only
+	raw, err := json.Marshal(c.secrets)
 	if err != nil {
 		return fmt.Errorf("encode credentials: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -103,7 +104,7 @@ func (r *Ring) Seal(ctx context.Context, home, plant, text string) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("seal personal data: %w", err)
 	}
-	return schema.Sealed{Site: home, Number: first, Cipher: base64.RawURLEncoding.EncodeToString(append(nonce, ct...))}.String(), nil
+	return schema.Sealed{Site: home, Number: first, Cipher: base64.RawURLEncoding.EncodeToString(slices.Concat(nonce, ct))}.String(), nil
 }
 
 // Open opens a sealed text of a plant; a text that is not sealed is itself. Errors: ErrNoKey, ErrMoved.
