@@ -134,7 +134,7 @@ func TestRecentEqualsAWalk(t *testing.T) {
 		from := rapid.SampledFrom([]int64{0, 0, beginning - 3*hourMs}).Draw(t, "from")
 		to := rapid.SampledFrom([]int64{0, 0, beginning - hourMs, beginning - hourMs + 1}).Draw(t, "to")
 		limit := rapid.SampledFrom([]int{1, 3, 7, 100}).Draw(t, "limit")
-		asked := rapid.SampledFrom(lookers).Draw(t, "asked")
+		asked := rapid.SampledFrom([]string{"", "", region, rapid.SampledFrom(lookers).Draw(t, "elsewhere")}).Draw(t, "asked") // mostly where something is in sight
 		in := func(at int64) bool { return at >= from && (to == 0 || at < to) }
 		want := s.walked(t, "Alarm", regionPrefix(region), regionPrefix(asked), func(r schema.Record) bool {
 			a := r.(*schema.Alarm)

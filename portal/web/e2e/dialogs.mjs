@@ -24,7 +24,9 @@ async function tryOut(page, opener) {
     await page.keyboard.press('Tab')
     const outside = await page.evaluate(() => {
       const e = document.activeElement
-      return e && e !== document.body && !e.closest('.van-popup, .van-overlay, .el-overlay, dialog') ? e.outerHTML.slice(0, 90) : ''
+      return e && e !== document.body && !e.closest('.van-popup, .van-overlay, .el-overlay, dialog')
+        ? e.outerHTML.slice(0, 90)
+        : ''
     })
     if (outside) {
       out.push(`Tab leaves it for ${outside}`)
