@@ -20,6 +20,8 @@ const mark = (page) =>
       return first
     })
     window.usable = usable
+    window.drawnAs = (e) => ['stroke', 'strokeWidth', 'fill'].map((p) => getComputedStyle(e)[p]).join()
+    window.unfocused = usable.map((e) => window.drawnAs(e))
     document.activeElement?.blur()
     window.scrollTo(0, 0)
     getSelection()?.removeAllRanges()
@@ -40,6 +42,7 @@ const focused = (page) =>
     const skip = parts || e.matches('.skip')
     const seen =
       skip ||
+      (e instanceof SVGElement && window.drawnAs(e) !== window.unfocused[at]) ||
       drawn(e) ||
       (e.parentElement && drawn(e.parentElement)) ||
       e.closest('.el-input__wrapper, .el-select__wrapper, label') !== null
@@ -54,12 +57,13 @@ export async function reach(page) {
   const reached = new Set()
   const hidden = new Set()
   let same = 0
+  let blank = 0
   let before
-  for (let i = 0; i < count + 12; i++) {
+  for (let i = 0; i < count + 80; i++) {
     await page.keyboard.press('Tab')
     const now = await focused(page)
     if (!now) {
-      if (reached.size) break // once around
+      if (reached.size >= count || ++blank > 2) break // once around; or what had the focus was drawn anew by a reading
       continue
     }
     same = now.what === before?.what && now.at === before?.at ? same + 1 : 0
@@ -69,7 +73,10 @@ export async function reach(page) {
     if (!now.seen) hidden.add(now.what)
   }
   const missed = await page.evaluate(
-    (at) => window.usable.filter((e, i) => !at.includes(i) && e.isConnected).map((e) => e.outerHTML.slice(0, 100)),
+    (at) =>
+      window.usable
+        .filter((e, i) => !at.includes(i) && e.isConnected && e.tabIndex >= 0)
+        .map((e) => e.outerHTML.slice(0, 100)),
     [...reached],
   )
   return [

@@ -49,7 +49,8 @@ async function look(page, { portal, base, path, name, load, keyboard }, complain
 }
 
 /** All pages of a portal in all looks. */
-export async function everyPage(browser, { portal, pages, base, login, keyboard = true }, complaints, only = '') {
+export async function everyPage(browser, { portal, pages, base, login, keyboard = true }, all, only = '') {
+  const complaints = [] // of this portal: the other is looked at meanwhile
   const results = new Map(Object.keys(pages).map((name) => [name, true]))
   for (const load of LOADS) {
     const [{ size, theme }] = load.looks
@@ -66,5 +67,6 @@ export async function everyPage(browser, { portal, pages, base, login, keyboard 
     texts?.stop()
     await page.context().close()
   }
+  all.push(...complaints)
   for (const [name, ok] of results) record(`${portal} ${pages[name]} in six looks`, clausesOf(portal, pages[name]), ok)
 }
