@@ -95,6 +95,7 @@ export const searchEn: typeof searchZh = {
 }
 
 export const plantScreenEn: typeof plantScreenZh = {
+  openN: '{n} open',
   open: 'One screen',
   back: 'Plant file',
   print: 'Print / save as PDF',

@@ -93,6 +93,7 @@ export const searchZh = {
 }
 
 export const plantScreenZh = {
+  openN: '未结 {n}',
   open: '一屏查看',
   back: '企业档案',
   print: '打印 / 存为 PDF',
