@@ -10,6 +10,7 @@ import (
 type allowance struct {
 	most   int
 	within time.Duration
+	kept   int // remembered at once; when more are, those whose window is over go
 	mu     sync.Mutex
 	by     map[string]*used
 }
@@ -19,17 +20,17 @@ type used struct {
 	since time.Time
 }
 
-const allowancesKept = 20_000 // remembered at once; when more are, those whose window is over go
+const allowancesKept = 20_000
 
 func newAllowance(most int, within time.Duration) *allowance {
-	return &allowance{most: most, within: within, by: map[string]*used{}}
+	return &allowance{most: most, within: within, kept: allowancesKept, by: map[string]*used{}}
 }
 
 // take counts one more; it says how long to wait when there is none left.
 func (a *allowance) take(who string, now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.by) >= allowancesKept {
+	if len(a.by) >= a.kept {
 		maps.DeleteFunc(a.by, func(_ string, u *used) bool { return now.Sub(u.since) >= a.within })
 	}
 	u := a.by[who]

@@ -233,7 +233,7 @@ func (s *Server) testChannel(ctx context.Context, v *viewer, in *idInput) (*Chan
 	if s.opt.Notifier == nil {
 		return nil, unavailable("notifications are not set up")
 	}
-	if !s.tests.take(v.user.GetLogin(), s.opt.Now()) {
+	if s.tests.take(v.user.GetLogin(), s.opt.Now()) > 0 {
 		p := problem(http.StatusTooManyRequests, codeThrottled, "one test in %s", testEvery)
 		p.RetryAfter = int(testEvery.Seconds())
 		return nil, p

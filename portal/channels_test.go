@@ -169,9 +169,11 @@ func TestDeliveriesAreScoped(t *testing.T) {
 	}
 }
 
-func TestPaced(t *testing.T) {
-	p, now := &paced{last: map[string]time.Time{}}, time.Unix(1000, 0)
-	if !p.take("a", now) || p.take("a", now.Add(testEvery-1)) || !p.take("b", now) || !p.take("a", now.Add(testEvery)) || len(p.last) != 1 {
-		t.Errorf("%v", p.last)
+func TestAllowanceForgets(t *testing.T) {
+	p, now := newAllowance(1, testEvery), time.Unix(1000, 0)
+	p.kept = 1
+	take := func(who string, at time.Time) bool { return p.take(who, at) == 0 }
+	if !take("a", now) || take("a", now.Add(testEvery-1)) || !take("b", now) || !take("a", now.Add(testEvery)) || len(p.by) != 1 {
+		t.Errorf("%v", p.by)
 	}
 }

@@ -157,7 +157,7 @@ type Server struct {
 	log       *slog.Logger
 	world     *world
 	throttle  *throttle
-	tests     *paced        // of channels
+	tests     *allowance    // of channels
 	hashing   chan struct{} // slots for slow password hashes
 	drawing   chan struct{} // slots for captchas
 	verify    chan struct{} // one ledger verification at a time
@@ -198,7 +198,7 @@ func New(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: &paced{last: map[string]time.Time{}}, hashing: make(chan struct{}, hashSlots), drawing: make(chan struct{}, captchaSlots), verify: make(chan struct{}, 1), scan: maxScan,
+		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: newAllowance(1, testEvery), hashing: make(chan struct{}, hashSlots), drawing: make(chan struct{}, captchaSlots), verify: make(chan struct{}, 1), scan: maxScan,
 		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), counted: newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept), doors: map[Portal]*door{},
 	}
 	s.revealed, s.keysUsed, s.keysFailed = newAllowance(revealsMost, revealsWithin), newAllowance(keyCalls, keyWindow), newAllowance(keyFailures, keyWindow)

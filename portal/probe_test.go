@@ -343,7 +343,7 @@ func newProbed(t testing.TB, change ...func(*Options)) *site {
 func (s *site) restore() {
 	s.t.Helper()
 	s.people()
-	s.server.tests = &paced{last: map[string]time.Time{}}
+	s.server.tests = newAllowance(1, testEvery)
 	now := probeTime
 	for _, x := range actors {
 		if x.user != nil {

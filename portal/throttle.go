@@ -118,21 +118,3 @@ func (t *throttle) forget(now time.Time) {
 		delete(t.by, k)
 	}
 }
-
-// paced lets everybody do something once in a while.
-type paced struct {
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-// take says whether somebody may do it now. What is long past is forgotten, so that few are remembered.
-func (p *paced) take(who string, now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	maps.DeleteFunc(p.last, func(_ string, at time.Time) bool { return now.Sub(at) >= testEvery })
-	if _, soon := p.last[who]; soon {
-		return false
-	}
-	p.last[who] = now
-	return true
-}
