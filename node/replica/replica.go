@@ -74,6 +74,12 @@ const (
 	commitTimeout    = 5 * time.Millisecond // until followers hear that the last command is committed
 )
 
+// requestsInFlight is how many messages to a replica await their answers. More than one turns on raft's pipelined
+// replication, which can lock up (v1.8.0 and before): when a follower refuses entries or knows a newer term, the reader of
+// answers ends, and a sender that meanwhile chose to send once more waits for it for ever. That follower then gets
+// heartbeats but no commands, and Shutdown never returns. One message carries all that has gathered (BenchmarkPropose).
+const requestsInFlight = 1
+
 func (o *Options) fill() error {
 	if o.Self.ID == "" || o.Site == "" || o.Identity == nil || o.Store == nil || o.Machine == nil || o.Hub == nil {
 		return errors.New("replica: id, site, identity, store, machine and hub are needed")
@@ -170,7 +176,7 @@ func (r *Replica) open(ctx context.Context) error {
 		return err
 	}
 	r.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: stream, MaxPool: connectionPool, Timeout: transportTimeout, Logger: logger, ServerAddressProvider: r,
+		Stream: stream, MaxPool: connectionPool, MaxRPCsInFlight: requestsInFlight, Timeout: transportTimeout, Logger: logger, ServerAddressProvider: r,
 	})
 	conf := r.config()
 	conf.Logger = logger

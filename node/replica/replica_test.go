@@ -20,6 +20,8 @@ import (
 	"dusthub/node/store"
 	"dusthub/schema"
 	"dusthub/schema/frame"
+
+	"github.com/hashicorp/raft"
 )
 
 const site = "jiangsu"
@@ -511,5 +513,14 @@ func TestClosedInMidQueue(t *testing.T) {
 	close(r.closed)
 	if err := r.fromRaft(<-ended); !errors.Is(err, ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// TestReplicationIsNotPipelined: raft's pipelining can lock up a follower and Shutdown; see requestsInFlight.
+func TestReplicationIsNotPipelined(t *testing.T) {
+	m := newCluster(t, 1, nil).leader(t)
+	self := raft.ServerID(m.opt.Self.ID)
+	if _, err := m.r.transport.AppendEntriesPipeline(self, raft.ServerAddress(m.opt.Self.Raft)); !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
+		t.Errorf("%v", err)
 	}
 }
