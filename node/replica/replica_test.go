@@ -157,7 +157,7 @@ func (m *member) kill(t testing.TB) {
 
 func (c *cluster) leader(t testing.TB) *member {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
 		for _, m := range c.members {
 			if m.r != nil && m.r.IsLeader() {
