@@ -1,6 +1,6 @@
-// Lists of alarms, one page after another, kept up by the stream.
-import { ref, shallowRef, watch, type Ref, type ShallowRef } from 'vue'
-import type { AlarmView, Page } from '../api'
+// Lists, one page after another, kept up by the stream.
+import { ref, shallowRef, watch, type Ref } from 'vue'
+import type { Page } from '../api'
 import type { ApiError } from '../client'
 import { get } from '../client'
 import { changesOf, useResource } from '../resource'
@@ -8,7 +8,7 @@ import { changesOf, useResource } from '../resource'
 type Query = Record<string, string | number | undefined>
 
 export interface Paged<T> {
-  items: ShallowRef<T[]>
+  items: Readonly<Ref<readonly T[]>>
   error: Ref<ApiError | undefined>
   loading: Ref<boolean>
   more: Ref<boolean>
@@ -45,5 +45,3 @@ export function usePaged<T>(path: string, query: () => Query, types: readonly st
 
   return { items, error, loading, more, next, reload }
 }
-
-export const useAlarms = (query: () => Query): Paged<AlarmView> => usePaged<AlarmView>('/alarms', query, ['Alarm'])
