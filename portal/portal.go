@@ -122,11 +122,12 @@ func (o *Options) fill() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Personal == nil {
-		o.Personal = personal.New(o.Backend, o.Keys, nil, o.Logger)
-	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Personal == nil {
+		o.Personal = personal.New(o.Backend, o.Keys, nil, o.Logger)
+		o.Personal.Now = o.Now
 	}
 	if o.Model == nil {
 		o.Model = sync.OnceValue(risk.Shipped)

@@ -2,12 +2,15 @@ package portal
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"dusthub/node/personal"
 	"dusthub/node/store"
 	"dusthub/schema"
 
@@ -137,5 +140,41 @@ func TestOldNamesAreSealedAtLogin(t *testing.T) {
 	}
 	if u := row.Record.(*schema.User); u.GetName() != nameless || u.GetPersonalSealed() == "" || s.server.openUser(u).GetName() != "上官不婉" {
 		t.Errorf("%v", u)
+	}
+}
+
+// A key of personal data seals for a year, then another does; what was sealed before opens as it did.
+func TestDataKeysFollowOneAnother(t *testing.T) {
+	s := newProbed(t)
+	ring := s.server.opt.Personal
+	seal := func(text string) (sealed, number string) {
+		t.Helper()
+		sealed, err := ring.Seal(t.Context(), siteID, plantA, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, _ := schema.ParseSealed(sealed)
+		return sealed, parsed.Number
+	}
+	var sealed []string
+	for _, step := range []struct {
+		pass time.Duration
+		want string
+	}{{0, "0001"}, {364 * 24 * time.Hour, "0001"}, {2 * 24 * time.Hour, "0002"}, {time.Hour, "0002"}} {
+		s.pass(step.pass)
+		text, number := seal("诸葛不亮")
+		if number != step.want {
+			t.Errorf("after %s more, sealed with key %s, want %s", step.pass, number, step.want)
+		}
+		sealed = append(sealed, text)
+	}
+	for _, text := range sealed {
+		if got, err := ring.Open(plantA, text); err != nil || got != "诸葛不亮" {
+			t.Errorf("%s opens to %q, %v", text, got, err)
+		}
+	}
+	again := personal.New(s.backend, s.server.opt.Keys, nil, slog.New(slog.DiscardHandler)) // as after a restart
+	if got, err := again.Open(plantA, sealed[0]); err != nil || got != "诸葛不亮" {
+		t.Errorf("after a restart the first key opens %q, %v", got, err)
 	}
 }

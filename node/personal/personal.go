@@ -2,7 +2,8 @@
 // way to the sites above. Doors seal a text before its command enters raft, since the machine is deterministic and a nonce is
 // not; who shows one, or its mask, opens it.
 //
-// A site has a key of its own (DataKey), random, sealed by its key provider. It seals the same key for its parent, by SM2 under
+// A site has keys of its own (DataKey), random, sealed by its key provider: one after the other, a year each; texts are sealed
+// with the newest, the older ones open what was sealed before. It seals the same keys for its parent, by SM2 under
 // the encryption certificate the parent showed in TLCP, and whatever keys were sealed for it by sites below likewise: who
 // gets the records gets the keys, up to the root, and nobody else. What goes down to a plant's site is sealed with that
 // site's key.
@@ -16,8 +17,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"dusthub/crypto/keys"
 	"dusthub/crypto/sm"
@@ -35,10 +38,11 @@ var (
 )
 
 const (
-	first     = "0001" // number of a site's key
 	dataType  = "DataKey"
 	lane      = "events"
 	heldAtOne = 64 // events of the hub that may wait while keys are shared
+
+	keyAge = 365 * 24 * time.Hour // a site's key seals for this long, then its next one does
 )
 
 // Site is what sealing needs of the site.
@@ -55,6 +59,8 @@ type Opener interface {
 
 // Ring holds the keys this site can open.
 type Ring struct {
+	Now func() time.Time // the clock by which keys age; New sets the system's
+
 	site   Site
 	self   string
 	keys   keys.Provider
@@ -67,7 +73,7 @@ type Ring struct {
 
 // New makes a ring. opener may be nil at a site that has nobody below.
 func New(site Site, provider keys.Provider, opener Opener, log *slog.Logger) *Ring {
-	return &Ring{site: site, self: site.Store().Site(), keys: provider, opener: opener, log: log, open: map[string][]byte{}}
+	return &Ring{Now: time.Now, site: site, self: site.Store().Site(), keys: provider, opener: opener, log: log, open: map[string][]byte{}}
 }
 
 func purpose(id string) string { return "data-key/" + id }
@@ -87,10 +93,8 @@ func (r *Ring) Seal(ctx context.Context, home, plant, text string) (string, erro
 	if _, sealed := schema.ParseSealed(text); sealed || text == "" {
 		return text, nil
 	}
-	key, err := r.key(home, first)
-	if home == r.self && errors.Is(err, ErrNoKey) {
-		key, err = r.make(ctx)
-	} else if errors.Is(err, ErrNoKey) {
+	number, key, err := r.sealing(ctx, home)
+	if home != r.self && errors.Is(err, ErrNoKey) {
 		return r.Seal(ctx, r.self, plant, text)
 	}
 	if err != nil {
@@ -100,11 +104,11 @@ func (r *Ring) Seal(ctx context.Context, home, plant, text string) (string, erro
 	if _, err := rand.Read(nonce); err != nil {
 		return "", fmt.Errorf("make nonce: %w", err)
 	}
-	ct, err := sm.EncryptGCM(key, nonce, []byte(text), about(home, first, plant))
+	ct, err := sm.EncryptGCM(key, nonce, []byte(text), about(home, number, plant))
 	if err != nil {
 		return "", fmt.Errorf("seal personal data: %w", err)
 	}
-	return schema.Sealed{Site: home, Number: first, Cipher: base64.RawURLEncoding.EncodeToString(slices.Concat(nonce, ct))}.String(), nil
+	return schema.Sealed{Site: home, Number: number, Cipher: base64.RawURLEncoding.EncodeToString(slices.Concat(nonce, ct))}.String(), nil
 }
 
 // Open opens a sealed text of a plant; a text that is not sealed is itself. Errors: ErrNoKey, ErrMoved.
@@ -128,6 +132,38 @@ func (r *Ring) Open(plant, text string) (string, error) {
 	return string(plain), nil
 }
 
+// sealing is the key of a site that texts are sealed with now: the newest that opens here. This site's own is made when there
+// is none, and followed by another when it has aged. Errors: ErrNoKey.
+func (r *Ring) sealing(ctx context.Context, home string) (number string, key []byte, err error) {
+	rows, err := r.keysOf(home)
+	if err != nil {
+		return "", nil, err
+	}
+	if home == r.self && (len(rows) == 0 || r.Now().Sub(time.UnixMilli(rows[0].Time)) >= keyAge) {
+		number, key, err := r.make(ctx, following(rows))
+		if err == nil || len(rows) == 0 {
+			return number, key, err
+		}
+		r.log.Warn("data key has aged and has no follower yet", "err", err)
+	}
+	for _, row := range rows {
+		number = row.Record.(*schema.DataKey).GetNumber()
+		if key, err = r.key(home, number); !errors.Is(err, ErrNoKey) {
+			return number, key, err
+		}
+	}
+	return "", nil, fmt.Errorf("%w: of %s", ErrNoKey, home)
+}
+
+// following is the number of the key that comes after those given, newest first.
+func following(rows []store.Row) string {
+	last := 0
+	if len(rows) > 0 {
+		last, _ = strconv.Atoi(rows[0].Record.(*schema.DataKey).GetNumber()) // this site's own, which following wrote
+	}
+	return fmt.Sprintf("%04d", last+1)
+}
+
 // key is a site's key, opened once and then remembered.
 func (r *Ring) key(site, number string) ([]byte, error) {
 	name := site + "/" + number
@@ -149,13 +185,13 @@ func (r *Ring) key(site, number string) ([]byte, error) {
 
 // find opens the record that seals a site's key for this site.
 func (r *Ring) find(site, number string) ([]byte, error) {
-	rows, err := r.mine()
+	rows, err := r.keysOf(site)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
 		k := row.Record.(*schema.DataKey)
-		if k.GetSite() != site || k.GetNumber() != number || !r.speaksFor(row.Origin, site) {
+		if k.GetNumber() != number {
 			continue
 		}
 		key, err := r.unwrap(k)
@@ -174,6 +210,21 @@ func (r *Ring) mine() ([]store.Row, error) {
 		return nil, fmt.Errorf("list data keys: %w", err)
 	}
 	return page.Rows, nil
+}
+
+// keysOf are the keys of a site that were sealed for this one by who may, newest first.
+func (r *Ring) keysOf(site string) ([]store.Row, error) {
+	rows, err := r.mine()
+	if err != nil {
+		return nil, err
+	}
+	rows = slices.DeleteFunc(rows, func(row store.Row) bool {
+		return row.Record.(*schema.DataKey).GetSite() != site || !r.speaksFor(row.Origin, site)
+	})
+	slices.SortFunc(rows, func(a, b store.Row) int {
+		return strings.Compare(b.Record.(*schema.DataKey).GetNumber(), a.Record.(*schema.DataKey).GetNumber())
+	})
+	return rows, nil
 }
 
 // speaksFor says whether a neighbour may say what a site's key is: the site itself, or who sends its ledger.
@@ -203,29 +254,29 @@ func (r *Ring) unwrap(k *schema.DataKey) ([]byte, error) {
 	return nil, errors.New("personal: sealed key is of another site")
 }
 
-// make makes this site's key. Replicas that want one at once get the one that came first.
-func (r *Ring) make(ctx context.Context) ([]byte, error) {
+// make makes this site's key of a number. Replicas that want one at once get the one that came first.
+func (r *Ring) make(ctx context.Context, number string) (string, []byte, error) {
 	r.making.Lock()
 	defer r.making.Unlock()
-	if key, err := r.key(r.self, first); !errors.Is(err, ErrNoKey) {
-		return key, err
+	if key, err := r.key(r.self, number); !errors.Is(err, ErrNoKey) {
+		return number, key, err
 	}
 	key := make([]byte, sm.KeySize)
 	if _, err := rand.Read(key); err != nil {
-		return nil, fmt.Errorf("make data key: %w", err)
+		return "", nil, fmt.Errorf("make data key: %w", err)
 	}
-	id := idOf(r.self, r.self, first, r.self)
+	id := idOf(r.self, r.self, number, r.self)
 	sealed, err := r.keys.Seal(purpose(id), key)
 	if err != nil {
-		return nil, fmt.Errorf("seal data key: %w", err)
+		return "", nil, fmt.Errorf("seal data key: %w", err)
 	}
-	err = r.put(ctx, &schema.DataKey{Id: id, Site: r.self, Number: first, Reader: r.self, Sealed: []byte(sealed)})
-	if found, bad := r.key(r.self, first); bad == nil {
-		return found, nil
+	err = r.put(ctx, &schema.DataKey{Id: id, Site: r.self, Number: number, Reader: r.self, Sealed: []byte(sealed)})
+	if found, bad := r.key(r.self, number); bad == nil {
+		return number, found, nil
 	} else if err == nil {
 		err = bad
 	}
-	return nil, err
+	return "", nil, err
 }
 
 // put writes a key that is not there yet, and waits until it is here.
