@@ -7,7 +7,7 @@ import parser from 'vue-eslint-parser'
 export default ts.config(
   { ignores: ['dist', 'node_modules', 'src/map/*.json', 'src/schema'] },
   {
-    files: ['src/**/*.{ts,vue}', 'vite.config.ts', 'vite.offline.ts'],
+    files: ['src/**/*.{ts,vue}', 'vite.config.ts', 'vite.offline.ts', 'vite.chunks.ts'],
     extends: [...ts.configs.strictTypeChecked, ...vue.configs['flat/recommended']],
     languageOptions: {
       globals: globals.browser,

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vite'
+import { groups } from './vite.chunks.ts'
 import { offline } from './vite.offline.ts'
 
 const page = (name: string) => fileURLToPath(new URL(`${name}.html`, import.meta.url))
@@ -18,8 +19,12 @@ export default defineConfig({
   build: {
     target: 'es2022',
     manifest: true, // read by e2e/budget.mjs
+    modulePreload: { polyfill: false }, // browsers that know it not load a little later
     assetsInlineLimit: 0, // the content security policy allows no inline script; keep files files
-    rollupOptions: { input: { regulator: page('regulator'), enterprise: page('enterprise') } },
+    rolldownOptions: {
+      input: { regulator: page('regulator'), enterprise: page('enterprise') },
+      output: { codeSplitting: { groups } },
+    },
     chunkSizeWarningLimit: 700, // echarts, loaded when a chart is first shown
   },
   server: { proxy: { '/api': process.env.DUSTHUB_API ?? 'http://127.0.0.1:8701' } },

@@ -84,6 +84,9 @@ export async function settle(page) {
 export async function shoot(page, size, name) {
   const height = await page.evaluate(() => document.documentElement.scrollHeight)
   await page.setViewportSize({ ...VIEWPORTS[size], height: Math.max(height, VIEWPORTS[size].height) })
+  // Charts are drawn when they come into sight.
+  const drawn = () => [...document.querySelectorAll('.chart')].every((c) => c.childElementCount || !c.clientHeight)
+  await page.waitForFunction(drawn, undefined, { timeout: 5000 }).catch(() => undefined)
   await page.waitForTimeout(250)
   await page.screenshot({ path: `${SHOTS}${name}.png` })
   await page.setViewportSize(VIEWPORTS[size])

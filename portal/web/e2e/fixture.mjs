@@ -188,7 +188,7 @@ export class Site {
     const q = url.searchParams
     const json = (data, status = 200, headers = {}) =>
       res
-        .writeHead(status, { 'Content-Type': 'application/json', ...headers })
+        .writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...headers })
         .end(JSON.stringify(this.hostile ? hostile(data) : data))
     const refuse = (status, detail) =>
       json({ title: http.STATUS_CODES[status], status, detail, code: String(status) }, status)

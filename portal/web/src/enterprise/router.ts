@@ -1,28 +1,36 @@
 import { createRouter, createWebHistory } from 'vue-router'
 import { guard } from '../session'
+import Cleaning from '../cleaning/Cleaning.vue'
+import Alarm from './Alarm.vue'
+import Alarms from './Alarms.vue'
+import Live from './Live.vue'
 import Login from './Login.vue'
+import Risk from './Risk.vue'
+import Warning from './Warning.vue'
+import Warnings from './Warnings.vue'
 
+// What is opened every day comes with the portal: a file that is asked for later costs a phone a round trip.
 export const router = createRouter({
   history: createWebHistory('/'),
   routes: [
     { path: '/login', component: Login, meta: { bare: true } },
-    { path: '/', component: () => import('./Live.vue'), meta: { nav: 'live' } },
-    { path: '/alarms', component: () => import('./Alarms.vue'), meta: { nav: 'alarms' } },
+    { path: '/', component: Live, meta: { nav: 'live' } },
+    { path: '/alarms', component: Alarms, meta: { nav: 'alarms' } },
     {
       path: '/alarms/:id',
-      component: () => import('./Alarm.vue'),
+      component: Alarm,
       props: true,
       meta: { nav: 'alarms', back: '/alarms' },
     },
-    { path: '/warnings', component: () => import('./Warnings.vue'), meta: { nav: 'warnings' } },
+    { path: '/warnings', component: Warnings, meta: { nav: 'warnings' } },
     {
       path: '/warnings/:id',
-      component: () => import('./Warning.vue'),
+      component: Warning,
       props: true,
       meta: { nav: 'warnings', back: '/warnings' },
     },
-    { path: '/risk', component: () => import('./Risk.vue'), meta: { nav: 'risk', back: '/' } },
-    { path: '/cleaning', component: () => import('../cleaning/Cleaning.vue'), meta: { nav: 'cleaning' } },
+    { path: '/risk', component: Risk, meta: { nav: 'risk', back: '/' } },
+    { path: '/cleaning', component: Cleaning, meta: { nav: 'cleaning' } },
     { path: '/spot-checks', component: () => import('./SpotChecks.vue'), meta: { nav: 'spotChecks' } },
     { path: '/shelves', component: () => import('./Shelves.vue'), meta: { nav: 'shelves', back: '/alarms' } },
     { path: '/config', component: () => import('./Config.vue'), meta: { nav: 'config', back: '/' } },
