@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -269,14 +268,11 @@ func (s *Server) findings(ctx context.Context, v *viewer, in *findingsInput) (*P
 		limit = findingPlants
 	}
 	codes, next := k.Wanting(prefix, rule, in.After, limit)
-	for _, code := range codes {
-		p, err := k.Gather(ctx, code)
-		if errors.Is(err, quality.ErrGone) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	plants, err := k.GatherAll(ctx, codes)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range plants {
 		if row := findingRow(p, rule); row.Total > 0 {
 			out.Items = append(out.Items, row)
 		}

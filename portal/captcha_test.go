@@ -90,7 +90,7 @@ func TestCaptchaAcrossReplicas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { other.streams.close(); other.world.close() })
+	t.Cleanup(func() { other.streams.close(); other.close() })
 	for range captchaAfter {
 		s.login("quick", "x")
 	}

@@ -163,7 +163,7 @@ func (d *door) measure(c *fiber.Ctx) error {
 
 // deadline bounds how long a handler may take, and ends a reading whose browser has gone. Streams go on without it.
 func (d *door) deadline(c *fiber.Ctx) error {
-	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), d.s.patience)
 	defer cancel()
 	if c.Method() == http.MethodGet {
 		defer hungUp(c.Context().Conn(), cancel)()

@@ -227,10 +227,18 @@ type LatencyView struct {
 	Max   float64 `json:"max_s"`
 }
 
+// latency is shared by all who ask the same: it reads every alarm of the time.
 func (s *Server) latency(ctx context.Context, _ *viewer, in *latencyInput) (*LatencyView, error) {
+	return s.latencies.get(ctx, *in, func(ctx context.Context) (*LatencyView, error) { return s.countLatency(ctx, in) })
+}
+
+func (s *Server) countLatency(ctx context.Context, in *latencyInput) (*LatencyView, error) {
 	from := in.From
 	if from == 0 {
 		from = s.nowMs() - dayMs
+	}
+	if to := in.To; to != 0 && to-from > statisticsMost || to == 0 && s.nowMs()-from > statisticsMost {
+		return nil, invalid("query.from", "a time of at most 366 days before to", in.From)
 	}
 	var seconds []float64
 	err := s.opt.Backend.Store().Each(ctx, store.Query{Type: "Alarm", Index: "onset", From: from, To: in.To}, func(r store.Row) (bool, error) {

@@ -14,7 +14,7 @@ import (
 
 // A reading ends when its browser has gone, a change does not: it may be under way already.
 func TestHungUp(t *testing.T) {
-	d := &door{}
+	d := &door{s: &Server{patience: requestTimeout}}
 	for _, c := range []struct {
 		name, method, more string
 		leaves             bool

@@ -3,7 +3,9 @@ package portal
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"dusthub/node/engine"
 	"dusthub/node/model"
@@ -75,26 +77,65 @@ func (s *Server) deviations(ctx context.Context, v *viewer, in *deviationsInput)
 	if limit == 0 {
 		limit = 50
 	}
-	q := store.Query{Type: "Metric", Limit: limit, After: in.After}
-	if in.Enterprise != "" {
-		q.Index, q.Prefix = "enterprise", []string{in.Enterprise}
+	prefix, sees := v.within(in.Region)
+	if !sees {
+		return out, nil
 	}
-	for out.Looked < mostCompared && len(out.Items) < limit {
-		page, err := s.opt.Backend.Store().List(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("list metrics: %w", err)
+	q := store.Query{Type: "Metric", Limit: limit}
+	parts := s.countiesOf(prefix)
+	if in.Enterprise != "" {
+		q.Index, q.Prefix, parts = "enterprise", []string{in.Enterprise}, []string{""}
+	}
+	// A cursor is the part of the country that is being read, and where in it.
+	at, after, _ := strings.Cut(in.After, ".")
+	for _, part := range parts {
+		if part < at {
+			continue
 		}
-		for _, row := range page.Rows {
-			out.Looked++
-			if d := s.deviating(v, in, row); d != nil {
-				out.Items = append(out.Items, d)
+		if part != "" {
+			q.Prefix = []string{part}
+		}
+		if q.After = ""; part == at {
+			q.After = after
+		}
+		for more := true; more; more = q.After != "" {
+			if err := ctx.Err(); err != nil {
+				return nil, fmt.Errorf("list metrics: %w", err)
 			}
-		}
-		if out.Next, q.After = page.Next, page.Next; page.Next == "" {
-			break
+			if out.Looked >= mostCompared || len(out.Items) >= limit {
+				out.Next = part + "." + q.After
+				return out, s.blameLimits(ctx, out.Items)
+			}
+			page, err := s.opt.Backend.Store().List(ctx, q)
+			if err != nil {
+				return nil, fmt.Errorf("list metrics: %w", err)
+			}
+			for _, row := range page.Rows {
+				out.Looked++
+				if d := s.deviating(v, in, row); d != nil {
+					out.Items = append(out.Items, d)
+				}
+			}
+			q.After = page.Next
 		}
 	}
 	return out, s.blameLimits(ctx, out.Items)
+}
+
+// countiesOf are the counties that the codes of a region's plants begin with, so that what plants have can be read there by its key; of the
+// country it is one part that is all of it. A plant that moved kept its code, so that these need not be the region's own counties.
+func (s *Server) countiesOf(prefix string) []string {
+	if prefix == "" {
+		return []string{""}
+	}
+	found := map[string]bool{}
+	s.world.view(func() {
+		x := s.world.index
+		for it := x.any(byRegion, prefix).Iterator(); it.HasNext(); {
+			found[x.plants[it.Next()].enterprise.GetCode()[:regionDigits]] = true
+		}
+	})
+	return slices.Sorted(maps.Keys(found))
 }
 
 // deviating is a metric as the list shows it; nil when it is not asked for or deviates in nothing.

@@ -71,7 +71,7 @@ func newJudged(t *testing.T, change ...func(*Options, *engine.Engine)) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.server.world.close()
+		s.server.close()
 		if bad := st.Close(); bad != nil {
 			t.Error(bad)
 		}

@@ -163,13 +163,17 @@ type Server struct {
 	drawing   chan struct{} // slots for captchas
 	verify    chan struct{} // one ledger verification at a time
 	scan      int           // rows a list looks at for one answer
+	patience  time.Duration // of a request
 	streams   *streams
 	fanout    *fanout
 	metrics   *metrics
 	overviews *shared[[2]string, *Overview]
-	counted   *shared[statisticsKey, *statistics.Result]
 	reads     reads
-	doors     map[Portal]*door
+
+	counted     *shared[statisticsKey, *statistics.Result]
+	countedOver *shared[seriesKey, *statistics.Series]
+	latencies   *shared[latencyInput, *LatencyView]
+	doors       map[Portal]*door
 
 	printing   chan struct{} // slots for making PDFs
 	ownQuality bool          // Options.Quality is the portal's own
@@ -199,11 +203,15 @@ func New(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: newAllowance(1, testEvery), hashing: make(chan struct{}, hashSlots), drawing: make(chan struct{}, captchaSlots), verify: make(chan struct{}, 1), scan: maxScan,
-		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), counted: newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept), doors: map[Portal]*door{},
+		opt: opt, log: opt.Logger, metrics: m, throttle: newThrottle(opt.Now), tests: newAllowance(1, testEvery), hashing: make(chan struct{}, hashSlots), drawing: make(chan struct{}, captchaSlots), verify: make(chan struct{}, 1), scan: maxScan, patience: requestTimeout,
+		streams: newStreams(m), overviews: newShared[[2]string, *Overview](opt.Now, overviewFor, overviewsKept), doors: map[Portal]*door{},
 	}
 	s.revealed, s.keysUsed, s.keysFailed = newAllowance(revealsMost, revealsWithin), newAllowance(keyCalls, keyWindow), newAllowance(keyFailures, keyWindow)
 	s.printing = make(chan struct{}, printSlots)
+	s.counted = newShared[statisticsKey, *statistics.Result](opt.Now, statisticsFor, statisticsKept)
+	s.countedOver = newShared[seriesKey, *statistics.Series](opt.Now, statisticsFor, statisticsKept)
+	s.latencies = newShared[latencyInput, *LatencyView](opt.Now, statisticsFor, statisticsKept)
+	s.counted.stale, s.countedOver.stale, s.latencies.stale = statisticsStale, statisticsStale, statisticsStale
 	s.fanout = newFanout(s)
 	if s.ownQuality = opt.Quality == nil; s.ownQuality {
 		s.opt.Quality = quality.NewKeeper(opt.Backend.Store(), opt.Backend.Hub(), opt.Now)
@@ -281,8 +289,16 @@ func (s *Server) ServeOn(ctx context.Context, listeners map[Portal]net.Listener)
 		l.Close() // a portal that had not begun to serve knows nothing of the shutdown
 	}
 	wg.Wait()
-	s.world.close()
+	s.close()
 	return err
+}
+
+// close ends what reads the store, which is closed after the portal.
+func (s *Server) close() {
+	s.counted.close()
+	s.countedOver.close()
+	s.latencies.close()
+	s.world.close()
 }
 
 // nowMs is the portal's clock in ms.

@@ -114,7 +114,7 @@ func TestRecentEqualsAWalk(t *testing.T) {
 	s := newSite(t)
 	found, behind := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		s.server.world.close()
+		s.server.close()
 		w, err := newWorld(s.backend.store, s.backend.hub, s.now)
 		if err != nil {
 			t.Fatal(err)

@@ -130,7 +130,7 @@ func TestTwoReplicasTakeACodeOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { other.streams.close(); other.world.close() })
+	t.Cleanup(func() { other.streams.close(); other.close() })
 	code, err := totp.GenerateCode(secret.Secret(), s.now())
 	if err != nil {
 		t.Fatal(err)

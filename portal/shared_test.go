@@ -57,3 +57,44 @@ func TestSharedAnswerIsComputedOnce(t *testing.T) {
 	close(goOn)
 	group.Wait()
 }
+
+// An old answer is given at once while a newer one is computed behind it, by one of all who ask; too old an answer is waited for.
+func TestSharedAnswerIsRenewedBehind(t *testing.T) {
+	now := time.UnixMilli(0)
+	c := newShared[int, int](func() time.Time { return now }, time.Second, 8)
+	c.stale = time.Minute
+	var computed int
+	goOn := make(chan struct{}, 9)
+	compute := func(ctx context.Context) (int, error) {
+		select {
+		case <-goOn:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		computed++
+		return computed, nil
+	}
+	ask := func(want int) {
+		t.Helper()
+		if got, err := c.get(t.Context(), 1, compute); err != nil || got != want {
+			t.Fatalf("answer %d (%v), wanted %d", got, err, want)
+		}
+	}
+	goOn <- struct{}{}
+	ask(1)
+	now = now.Add(2 * time.Second)
+	ask(1) // nobody lets the newer one be computed, and nobody waits for it
+	ask(1)
+	goOn <- struct{}{}
+	c.behind.Wait()
+	ask(2)
+	now = now.Add(time.Minute)
+	goOn <- struct{}{}
+	ask(3)
+	now = now.Add(2 * time.Second)
+	ask(3)
+	c.close() // ends what is computed
+	if ask(3); computed != 3 {
+		t.Errorf("%d were computed, one of them after the end", computed)
+	}
+}

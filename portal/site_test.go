@@ -210,7 +210,7 @@ func newSite(t testing.TB, change ...func(*Options)) *site {
 	}
 	t.Cleanup(func() {
 		s.server.streams.close()
-		s.server.world.close()
+		s.server.close()
 		if err := st.Close(); err != nil {
 			t.Error(err)
 		}

@@ -10,8 +10,9 @@ import (
 )
 
 type statisticsInput struct {
-	From       int64  `query:"from" doc:"ms, onset not before; seven days before to by default"`
+	From       int64  `query:"from" doc:"ms, onset not before; so many days before to by default"`
 	To         int64  `query:"to" doc:"ms, onset before; now by default"`
+	Days       int    `query:"days" minimum:"1" maximum:"366" default:"7" doc:"instead of from; a question without from and to is answered by a count that is kept up (to says when it was made)"`
 	Region     string `query:"region" maxLength:"6" doc:"GB/T 2260"`
 	Enterprise string `query:"enterprise"`
 	Industry   string `query:"industry" doc:"table mem_industry"`
@@ -19,10 +20,12 @@ type statisticsInput struct {
 
 const (
 	latest         = int64(253_402_300_799_999) // ms, the end of the year 9999: sums of times do not overflow
-	statisticsDays = 7
 	statisticsMost = 366 * dayMs
 	statisticsFor  = 30 * time.Second // the same question is answered by the same count for so long
 	statisticsKept = 64
+	// A wall screen asks every five minutes: it gets the count made when it asked before, and has one made for the next time, so that nobody
+	// but the first waits until a week of a country's alarms is read.
+	statisticsStale = 11 * time.Minute
 )
 
 // statisticsQuery is what a viewer may count: plants in sight, of the region and industry asked for.
@@ -32,7 +35,7 @@ func (s *Server) statisticsQuery(v *viewer, in *statisticsInput) (statistics.Que
 		q.To = s.nowMs()
 	}
 	if q.From == 0 {
-		q.From = q.To - statisticsDays*dayMs
+		q.From = q.To - int64(max(1, in.Days))*dayMs
 	}
 	if q.From < 0 || q.To > latest || q.To <= q.From || q.To-q.From > statisticsMost {
 		return q, invalid("query.from", "a time of at most 366 days before to", in.From)
@@ -53,53 +56,85 @@ func (s *Server) statisticsQuery(v *viewer, in *statisticsInput) (statistics.Que
 		s.world.view(func() { keep = wanted(s.world.plants[code], code) })
 		return keep
 	}
-	area, own := v.area(), v.owned()
+	q.Positions = s.positions(v, in.Region, in.Industry, q.Enterprise)
+	return q, nil
+}
+
+// positions is how many plants that a viewer sees are connected: in a region, of an industry, or one of them. It reads counters and walks no
+// plants.
+func (s *Server) positions(v *viewer, region, industry, enterprise string) (n int) {
+	within, sees := v.within(region)
+	if own := v.owned(); !sees || own != "" && own != enterprise {
+		return 0
+	}
 	s.world.view(func() {
-		for code, p := range s.world.plants {
-			if wanted(p, code) && p.enterprise.GetAccessState() == "connected" && (own == code || own == "" && strings.HasPrefix(p.enterprise.GetRegion(), area)) {
-				q.Positions++
-			}
+		if enterprise == "" {
+			n = s.world.look(areaKey{within, industry}).connected
+			return
+		}
+		p := s.world.plants[enterprise]
+		if p != nil && p.enterprise.GetAccessState() == "connected" && strings.HasPrefix(p.enterprise.GetRegion(), within) && (industry == "" || p.enterprise.GetMemIndustry() == industry) {
+			n = 1
 		}
 	})
-	return q, nil
+	return n
 }
 
 // statisticsKey is what a count depends on: what was asked for, and what the asker sees.
 type statisticsKey struct {
-	in          statisticsInput
-	area, owned string
+	in   statisticsInput
+	area string
 }
 
-// statistics counts once for all who ask the same at about the same time: hundreds of thousands of alarms take seconds.
+// statistics counts once for all who ask the same at about the same time: hundreds of thousands of alarms take seconds. Those of one plant are
+// few, and counted anew.
 func (s *Server) statistics(ctx context.Context, v *viewer, in *statisticsInput) (*statistics.Result, error) {
-	return s.counted.get(ctx, statisticsKey{*in, v.area(), v.owned()}, func(ctx context.Context) (*statistics.Result, error) {
+	count := func(ctx context.Context) (*statistics.Result, error) {
 		q, err := s.statisticsQuery(v, in)
 		if err != nil {
 			return nil, err
 		}
 		return statistics.Collect(ctx, s.opt.Backend.Store(), q)
-	})
+	}
+	if only(v, in.Enterprise) != "" {
+		return count(ctx)
+	}
+	return s.counted.get(ctx, statisticsKey{*in, v.area()}, count)
 }
 
 type statisticsSeriesInput struct {
-	From       int64  `query:"from" doc:"ms; seven days before to by default"`
+	From       int64  `query:"from" doc:"ms; so many days before to by default"`
 	To         int64  `query:"to" doc:"ms; now by default"`
+	Days       int    `query:"days" minimum:"1" maximum:"366" default:"7" doc:"instead of from"`
 	Region     string `query:"region" maxLength:"6" doc:"GB/T 2260"`
 	Enterprise string `query:"enterprise"`
 	Industry   string `query:"industry" doc:"table mem_industry"`
 	Step       string `query:"step" enum:"hour,day" default:"hour"`
 }
 
+// seriesKey is what a count over time depends on.
+type seriesKey struct {
+	statisticsKey
+	step string
+}
+
 func (s *Server) statisticsSeries(ctx context.Context, v *viewer, in *statisticsSeriesInput) (*statistics.Series, error) {
-	q, err := s.statisticsQuery(v, &statisticsInput{in.From, in.To, in.Region, in.Enterprise, in.Industry})
-	if err != nil {
-		return nil, err
+	whole := statisticsInput{in.From, in.To, in.Days, in.Region, in.Enterprise, in.Industry}
+	count := func(ctx context.Context) (*statistics.Series, error) {
+		q, err := s.statisticsQuery(v, &whole)
+		if err != nil {
+			return nil, err
+		}
+		out, err := statistics.Over(ctx, s.opt.Backend.Store(), q, in.Step)
+		if errors.Is(err, statistics.ErrSteps) {
+			return nil, invalid("query.step", err.Error(), in.Step)
+		}
+		return out, err
 	}
-	out, err := statistics.Over(ctx, s.opt.Backend.Store(), q, in.Step)
-	if errors.Is(err, statistics.ErrSteps) {
-		return nil, invalid("query.step", err.Error(), in.Step)
+	if only(v, in.Enterprise) != "" {
+		return count(ctx)
 	}
-	return out, err
+	return s.countedOver.get(ctx, seriesKey{statisticsKey{whole, v.area()}, in.Step}, count)
 }
 
 func (d *door) statisticRoutes() {

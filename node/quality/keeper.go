@@ -3,7 +3,6 @@ package quality
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -194,9 +193,6 @@ func (k *Keeper) note(r store.Row) {
 
 const plantDigits = 12
 
-// ErrGone says that a plant is not there.
-var ErrGone = errors.New("no such plant")
-
 // seen is what was read of a plant.
 type seen struct {
 	Plant
@@ -204,27 +200,27 @@ type seen struct {
 	level   string
 }
 
-// read reads everything of the plants whose codes begin with a prefix: a county's, or one plant's.
-func (k *Keeper) read(ctx context.Context, prefix string) (map[string]*seen, error) {
+// read reads everything of the plants whose codes begin with one of some prefixes: a county's, or plants'.
+func (k *Keeper) read(ctx context.Context, prefixes ...string) (map[string]*seen, error) {
 	out := map[string]*seen{}
-	for _, typ := range append([]string{"GatewayState", "RiskResult"}, Types...) {
-		err := k.store.Each(ctx, store.Query{Type: typ, Prefix: []string{prefix}}, func(r store.Row) (bool, error) {
-			if len(r.Key) < plantDigits {
-				return true, nil
-			}
-			code := r.Key[:plantDigits]
-			if out[code] == nil {
-				out[code] = &seen{}
-			}
-			out[code].take(r.Record)
-			return true, nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read %s of plants: %w", typ, err)
+	err := k.store.EachKeyed(ctx, readTypes, prefixes, func(r store.Row) error {
+		if len(r.Key) < plantDigits {
+			return nil
 		}
+		code := r.Key[:plantDigits]
+		if out[code] == nil {
+			out[code] = &seen{}
+		}
+		out[code].take(r.Record)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read plants: %w", err)
 	}
 	return out, nil
 }
+
+var readTypes = append([]string{"GatewayState", "RiskResult"}, Types...)
 
 func (p *seen) take(rec schema.Record) {
 	switch r := rec.(type) {
@@ -240,16 +236,19 @@ func (p *seen) take(rec schema.Record) {
 	}
 }
 
-// Gather reads a plant's base data. Errors: ErrGone.
-func (k *Keeper) Gather(ctx context.Context, code string) (*Plant, error) {
-	all, err := k.read(ctx, code)
+// GatherAll reads the base data of plants. Those that are gone are left out.
+func (k *Keeper) GatherAll(ctx context.Context, codes []string) ([]*Plant, error) {
+	all, err := k.read(ctx, codes...)
 	if err != nil {
 		return nil, err
 	}
-	if p := all[code]; p != nil && p.Enterprise != nil {
-		return &p.Plant, nil
+	out := make([]*Plant, 0, len(codes))
+	for _, code := range codes {
+		if p := all[code]; p != nil && p.Enterprise != nil {
+			out = append(out, &p.Plant)
+		}
 	}
-	return nil, ErrGone
+	return out, nil
 }
 
 // judge judges plants of a county anew and puts them in place of what was known of them.

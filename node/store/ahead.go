@@ -56,6 +56,47 @@ func (s *Store) eachIndexed(ctx context.Context, q Query, fn func(Row) (bool, er
 	return errors.Join(err, it.Close())
 }
 
+// EachKeyed calls fn for every row of some types whose key begins with one of some prefixes, until fn fails. One iterator reads them all:
+// opening one costs more than the few rows that a plant has of a type.
+func (s *Store) EachKeyed(ctx context.Context, types, prefixes []string, fn func(Row) error) error {
+	snap := s.db.NewSnapshot()
+	defer snap.Close()
+	it, err := snap.NewIter(nil)
+	if err != nil {
+		return fmt.Errorf("list rows: %w", err)
+	}
+	for _, typ := range types {
+		for _, prefix := range prefixes {
+			if err := ctx.Err(); err != nil {
+				return errors.Join(err, it.Close())
+			}
+			if err := s.eachAt(it, typ, prefix, fn); err != nil {
+				return errors.Join(err, it.Close())
+			}
+		}
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("list rows: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) eachAt(it *pebble.Iterator, typ, prefix string, fn func(Row) error) error {
+	from := rowKey(typ, prefix)
+	it.SetBounds(from, after(from))
+	for more := it.First(); more; more = it.Next() {
+		s.reads.Add(1)
+		r, err := rowAt(nil, it, typ, nil)
+		if err == nil {
+			err = fn(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // flush reads the rows whose keys were gathered and hands them on in the order of the index.
 func (a *ahead) flush(fn func(Row) (bool, error)) (bool, error) {
 	order := make([]int, len(a.keys))

@@ -104,7 +104,10 @@ func rowFrom(reader pebble.Reader, typ, key string) (Row, bool, error) {
 }
 
 // Get reads one row.
-func (s *Store) Get(typ, key string) (Row, bool, error) { return rowFrom(s.db, typ, key) }
+func (s *Store) Get(typ, key string) (Row, bool, error) {
+	s.reads.Add(1)
+	return rowFrom(s.db, typ, key)
+}
 
 // indexKey is the index entry of a record.
 func indexKey(typ string, index []string, rec schema.Record, key string) []byte {
@@ -237,6 +240,7 @@ func (s *Store) walkOn(ctx context.Context, snap *pebble.Snapshot, q Query, visi
 		step, ok = it.Prev, it.Last
 	}
 	seen := 0
+	defer func() { s.reads.Add(uint64(seen)) }()
 	for more := ok(); more; more = step() {
 		if seen++; seen%checkContextEvery == 0 && ctx.Err() != nil {
 			return errors.Join(ctx.Err(), it.Close())

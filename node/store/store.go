@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dusthub/crypto/chain"
@@ -52,6 +53,7 @@ type Store struct {
 	opt   Options
 	db    *pebble.DB
 	cache *pebble.Cache
+	reads atomic.Uint64
 
 	mu      sync.RWMutex // guards what follows
 	applied uint64       // A
@@ -110,6 +112,10 @@ func (s *Store) Close() error {
 	}
 	return nil
 }
+
+// Reads is how many rows were asked for, and entries of lists looked at, since the store was opened: what a question costs, whatever the
+// machine is doing at the time.
+func (s *Store) Reads() uint64 { return s.reads.Load() }
 
 // Site is whose store it is.
 func (s *Store) Site() string { return s.opt.Site }

@@ -25,6 +25,11 @@ const (
 	silentEvery   = 17 // and is off line
 	closedEvery   = 3  // and an alarm of earlier days that is over
 	unlockedEvery = 23 // and has no lock-air device, which some dusts demand
+	hazardEvery   = 11 // and a major hidden danger
+	checkedEvery  = 19 // and was checked, on line
+	shelfEvery    = 29 // and has alarms shelved
+	ruleEvery     = 5  // and a combined rule of its own
+	strangeEvery  = 31 // and sent what was refused
 	spread        = 7919
 	hot           = 150 // °C in a hopper
 )
@@ -142,6 +147,40 @@ func judged(i int, code string) []schema.Record {
 	}
 	if i%warnEvery == 0 {
 		out = append(out, &schema.Warning{Id: "W-" + code, Enterprise: code, FromLevel: schema.Blue, ToLevel: schema.Orange, Raised: at, Stage: "raised"})
+	}
+	return append(out, worked(i, code, at)...)
+}
+
+// worked is what people and gateways did about a plant.
+func worked(i int, code string, at int64) []schema.Record {
+	collector := code + "C001"
+	out := []schema.Record{
+		&schema.CleaningRecord{Id: code + "-R1", Enterprise: code, Plan: code + "-floor", Item: "地面与梁架", Person: "李清扫", Time: at, Photos: []string{"p"}},
+	}
+	if i%alarmEvery == 0 {
+		subject := "Alarm/AL-" + code
+		out = append(out, &schema.Delivery{
+			Id: subject + "/0", Subject: subject, Enterprise: code, Login: "manager-" + code, Channel: "N-" + code, Kind: "webhook", Stage: "sent", At: at, Sent: at, Template: "alarm_raised", Title: "灰斗温度高",
+		})
+	}
+	if i%hazardEvery == 0 {
+		out = append(out, &schema.Hazard{Id: "H-" + code, Enterprise: code, Code: "MH03", Evidence: []string{"Collector/" + collector}, Found: at, Due: at + 30*24*hourMs})
+	}
+	if i%checkedEvery == 0 {
+		out = append(out,
+			&schema.SpotCheck{Id: "S-" + code, Enterprise: code, Title: "在线抽查", Issued: at, Due: at + 24*hourMs, Stage: "answered"},
+			&schema.SpotCheckAnswer{Id: "SA-" + code, SpotCheck: "S-" + code, Enterprise: code, Text: "已整改", Actor: "manager", Time: at})
+	}
+	if i%shelfEvery == 0 {
+		out = append(out, &schema.Shelf{
+			Id: code + "-H", Enterprise: code, Metric: collector + "T0101", Kind: "maintenance", Reason: "换滤袋", From: at, Until: at + hourMs, Stage: "approved", Actor: "manager",
+		})
+	}
+	if i%ruleEvery == 0 {
+		out = append(out, &schema.CombinedRule{Id: code + "-C", Enterprise: code, Name: "高温", Expression: "C001T0101 > 55", Level: 2})
+	}
+	if i%strangeEvery == 0 {
+		out = append(out, &schema.Quarantine{Id: "Q-" + code, Source: code + "G01", Door: "http", Time: at, Count: 1, Violations: []*schema.Violation{{Record: "Sample", Rule: "range"}}})
 	}
 	return out
 }

@@ -770,6 +770,7 @@ export const en: Messages = {
     emptyHint: 'Rules that judge several metrics of a plant together.',
   },
   stat: {
+    countedAt: 'Counted up to {time}',
     title: 'Alarm statistics',
     d1: '24 hours',
     d7: '7 days',

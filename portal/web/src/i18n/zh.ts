@@ -750,6 +750,7 @@ export const zh = {
     emptyHint: '可为企业建立由多个监测点组合判断的报警规则。',
   },
   stat: {
+    countedAt: '统计截至 {time}',
     title: '报警统计',
     d1: '近 24 小时',
     d7: '近 7 天',

@@ -6326,10 +6326,12 @@ export interface operations {
     "alarm-statistics": {
         parameters: {
             query?: {
-                /** @description ms, onset not before; seven days before to by default */
+                /** @description ms, onset not before; so many days before to by default */
                 from?: number;
                 /** @description ms, onset before; now by default */
                 to?: number;
+                /** @description instead of from; a question without from and to is answered by a count that is kept up (to says when it was made) */
+                days?: number;
                 /** @description GB/T 2260 */
                 region?: string;
                 enterprise?: string;
@@ -6365,10 +6367,12 @@ export interface operations {
     "alarm-statistics-series": {
         parameters: {
             query?: {
-                /** @description ms; seven days before to by default */
+                /** @description ms; so many days before to by default */
                 from?: number;
                 /** @description ms; now by default */
                 to?: number;
+                /** @description instead of from */
+                days?: number;
                 /** @description GB/T 2260 */
                 region?: string;
                 enterprise?: string;
