@@ -360,33 +360,37 @@ type RiskHistory struct {
 	Complete bool                 `json:"complete"`
 }
 
-// historyScan is how many ledger entries one answer reads backwards.
-const historyScan = 200_000
+// historyScan is how many of a plant's judgements one answer looks at.
+const historyScan = 10_000
 
-func (s *Server) riskHistory(ctx context.Context, v *viewer, in *riskHistoryInput) (*RiskHistory, error) {
-	row, err := s.enterpriseRow(v, in.Code)
-	if err != nil {
-		return nil, err
-	}
+// riskHistory reads the plant's own entries of the ledger, which the store lists.
+func (s *Server) riskHistory(ctx context.Context, _ *viewer, in *riskHistoryInput) (*RiskHistory, error) {
 	limit := pageSize(in.Limit)
 	out := &RiskHistory{Items: []*schema.RiskResult{}}
-	stopped, err := ledgerBackwards(ctx, s.opt.Backend.Store(), row.Origin, historyScan, func(e *schema.Entry) (bool, error) {
-		if e.GetTime() < in.From {
+	for before, seen := uint64(0), 0; seen < historyScan; {
+		list, more, err := s.opt.Backend.Store().Versions(ctx, "RiskResult", in.Code, before, limit)
+		if err != nil {
+			return nil, fmt.Errorf("read judgements: %w", err)
+		}
+		for _, x := range list {
+			r, is := x.Record.(*schema.RiskResult)
+			if x.Time < in.From {
+				out.Complete = true
+				return out, nil
+			}
+			if is && (in.To == 0 || x.Time < in.To) {
+				out.Items = append(out.Items, r)
+			}
+			if before = x.Seq; len(out.Items) == limit {
+				return out, nil
+			}
+		}
+		if seen += len(list); !more {
 			out.Complete = true
-			return false, nil
+			break
 		}
-		if e.GetType() != "RiskResult" || e.GetKey() != in.Code || e.GetDeleted() || in.To != 0 && e.GetTime() >= in.To {
-			return true, nil
-		}
-		r, bad := schema.Decode("RiskResult", e.GetRecord())
-		if bad != nil {
-			return false, fmt.Errorf("stored entry: %w", bad)
-		}
-		out.Items = append(out.Items, r.(*schema.RiskResult))
-		return len(out.Items) < limit, nil
-	})
-	out.Complete = out.Complete || stopped == 0
-	return out, err
+	}
+	return out, nil
 }
 
 func (d *door) plantRoutes() {

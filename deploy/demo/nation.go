@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"dusthub/deploy/demo/sim"
@@ -23,6 +24,7 @@ import (
 const (
 	nationBatch   = 1900 // records in one request, which takes 2,000, and a plant more
 	nationAtOnce  = 16
+	nationSites   = 4  // provinces that get base data at once
 	nationLive    = 10 // one plant in so many goes on sending
 	nationEvery   = 30 * time.Second
 	nationSecrets = "nation.json"
@@ -50,7 +52,7 @@ func (r *run) playNation(ctx context.Context) error {
 	if err := r.startSites(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
-	c := country{run: r, counties: nation.Counties(), secrets: make([]string, r.opt.Nation), of: map[string]*site{}}
+	c := country{run: r, counties: nation.Counties(), of: map[string]*site{}}
 	for _, s := range r.sites[1:] {
 		c.of[s.Region[:2]] = s
 	}
@@ -66,76 +68,120 @@ func (r *run) playNation(ctx context.Context) error {
 	return interrupted(ctx, c.live(ctx))
 }
 
-// country is the plants of a national demonstration.
+// country is the plants of a national demonstration, and how far it has been brought in.
 type country struct {
 	*run
 	counties []string
-	secrets  []string         // of each plant's gateway
 	of       map[string]*site // by the first two digits of the region
+	mu       sync.Mutex       // over seeded
+	seeded
+}
+
+// seeded is what was brought in before: kept in a file, so that what was interrupted goes on where it ended.
+type seeded struct {
+	Plants  int             `json:"plants"`
+	Sites   map[string]bool `json:"sites"`   // those that have all their base data
+	Secrets []string        `json:"secrets"` // of each plant's gateway; empty: none yet
+	Sent    bool            `json:"sent"`    // a first round of readings
 }
 
 func (c *country) code(i int) string  { return nation.Code(i, c.counties) }
 func (c *country) siteOf(i int) *site { return c.of[c.code(i)[:2]] }
 
-// seed brings everything in that is not there yet: base data, people, credentials, a first round of readings.
-func (c *country) seed(ctx context.Context) error {
+// recall reads what was brought in before.
+func (c *country) recall() error {
 	path := filepath.Join(c.opt.Dir, nationSecrets)
 	known, err := os.ReadFile(path)
-	if err == nil {
-		if err := json.Unmarshal(known, &c.secrets); err != nil || len(c.secrets) != c.opt.Nation {
-			return fmt.Errorf("%s is of another country: start with --reset", path)
-		}
-		return c.send(ctx, 0, 1)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.seeded = seeded{Plants: c.opt.Nation, Sites: map[string]bool{}, Secrets: make([]string, c.opt.Nation)}
+		return nil
+	case err != nil:
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{{"base data", c.baseData}, {"people", c.people}, {"credentials", c.credentials}, {"readings", func(ctx context.Context) error { return c.send(ctx, 0, 1) }}} {
-		began := time.Now()
-		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("%s of the country: %w", step.name, err)
-		}
-		c.say("%s: %s", step.name, time.Since(began).Round(time.Second))
+	if err := json.Unmarshal(known, &c.seeded); err != nil || c.Plants != c.opt.Nation || len(c.Secrets) != c.Plants || c.Sites == nil {
+		return fmt.Errorf("%s is of another country: start with --reset", path)
 	}
-	raw, err := json.Marshal(c.secrets)
+	return nil
+}
+
+func (c *country) keep() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	raw, err := json.Marshal(c.seeded)
 	if err != nil {
 		return fmt.Errorf("encode credentials: %w", err)
 	}
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
+	path := filepath.Join(c.opt.Dir, nationSecrets)
+	if err := os.WriteFile(path+".new", raw, 0o600); err != nil {
+		return fmt.Errorf("keep credentials: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("keep credentials: %w", err)
 	}
 	return nil
 }
 
-// baseData gives every province its plants, a batch at a time.
-func (c *country) baseData(ctx context.Context) error {
-	batches := map[*site][]object{}
-	flush := func(s *site) error {
-		changes := batches[s]
-		batches[s] = nil
-		return c.admins[s.ID].post(ctx, "/api/v1/records", object{"changes": changes}, nil)
+// seed brings everything in that is not there yet: base data, people, credentials, a first round of readings.
+func (c *country) seed(ctx context.Context) (err error) {
+	if err := c.recall(); err != nil {
+		return err
 	}
-	for i := range c.opt.Nation {
-		s := c.siteOf(i)
-		for _, rec := range nation.Base(i, c.counties) {
-			batches[s] = append(batches[s], object{"type": schema.TypeOf(rec), "record": rec})
+	defer func() { err = errors.Join(err, c.keep()) }()
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{"base data", c.baseData}, {"people", c.people}, {"credentials", c.credentials}, {"readings", c.first}} {
+		began := time.Now()
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s of the country: %w", step.name, err)
 		}
-		if len(batches[s]) > nationBatch {
-			if err := flush(s); err != nil {
-				return err
-			}
-		}
-	}
-	for _, s := range c.sites[1:] {
-		if len(batches[s]) == 0 {
-			continue
-		}
-		if err := flush(s); err != nil {
+		if err := c.keep(); err != nil {
 			return err
 		}
+		c.say("%s: %s", step.name, time.Since(began).Round(time.Second))
+	}
+	return nil
+}
+
+// baseData gives every province its plants, a batch at a time, some provinces at once.
+func (c *country) baseData(ctx context.Context) error {
+	plants := map[*site][]int{}
+	for i := range c.opt.Nation {
+		plants[c.siteOf(i)] = append(plants[c.siteOf(i)], i)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(nationSites)
+	for _, s := range c.sites[1:] {
+		if c.Sites[s.ID] {
+			continue
+		}
+		group.Go(func() error {
+			if err := c.baseDataOf(ctx, s, plants[s]); err != nil {
+				return fmt.Errorf("%s: %w", s.ID, err)
+			}
+			c.mu.Lock()
+			c.Sites[s.ID] = true
+			c.mu.Unlock()
+			return c.keep()
+		})
+	}
+	return group.Wait()
+}
+
+func (c *country) baseDataOf(ctx context.Context, s *site, plants []int) error {
+	var batch []object
+	for n, i := range plants {
+		for _, rec := range nation.Base(i, c.counties) {
+			batch = append(batch, object{"type": schema.TypeOf(rec), "record": rec})
+		}
+		if len(batch) <= nationBatch && n < len(plants)-1 {
+			continue
+		}
+		if err := c.admins[s.ID].post(ctx, "/api/v1/records", object{"changes": batch}, nil); err != nil {
+			return err
+		}
+		batch = batch[:0]
 	}
 	return nil
 }
@@ -158,13 +204,34 @@ func (c *country) people(ctx context.Context) error {
 	return nil
 }
 
+// credentials gives every gateway that has none a secret.
 func (c *country) credentials(ctx context.Context) error {
 	return c.each(ctx, 1, func(ctx context.Context, i int) error {
+		c.mu.Lock()
+		known := c.Secrets[i] != ""
+		c.mu.Unlock()
+		if known {
+			return nil
+		}
 		var answer struct{ Secret string }
 		err := c.admins[c.siteOf(i).ID].post(ctx, "/api/v1/gateways/"+c.code(i)+"G01/credential", object{"kind": "token"}, &answer)
-		c.secrets[i] = answer.Secret
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.Secrets[i] = answer.Secret
 		return err
 	})
+}
+
+// first sends a round of readings of every plant, once.
+func (c *country) first(ctx context.Context) error {
+	if c.Sent {
+		return nil
+	}
+	err := c.send(ctx, 0, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Sent = err == nil
+	return err
 }
 
 // send sends a round of readings of one plant in so many.
@@ -175,7 +242,7 @@ func (c *country) send(ctx context.Context, round, every int) error {
 		for _, r := range nation.Readings(i, round, c.counties) {
 			readings = append(readings, sim.Reading{Metric: r.Metric, Value: r.Value})
 		}
-		return sim.SendLine(ctx, "http://"+c.siteOf(i).Replicas[0].Access, sim.Credential{Gateway: c.code(i) + "G01", Secret: c.secrets[i]}, at, readings)
+		return sim.SendLine(ctx, "http://"+c.siteOf(i).Replicas[0].Access, sim.Credential{Gateway: c.code(i) + "G01", Secret: c.Secrets[i]}, at, readings)
 	})
 }
 

@@ -25,7 +25,7 @@ type Options struct {
 	FS         vfs.FS        // nil: the disk; the seam for encryption and for faults in tests
 	Site       string        // whose store it is
 	Partition  time.Duration // length of a partition of samples, 2 h
-	CacheBytes int64         // 64 MB
+	CacheBytes int64         // of blocks read, beside memtables; 64 MB
 	Logger     *slog.Logger
 }
 
@@ -71,6 +71,7 @@ const (
 	metaEpoch   = "epoch"
 
 	memTableBytes = 32 << 20
+	memTables     = 3 // one is written, one is flushed, one is kept to be written next
 	blockBytes    = 32 << 10
 )
 
@@ -81,7 +82,9 @@ func Open(opt Options) (*Store, error) {
 	}
 	s := &Store{opt: opt, heads: map[string]LedgerHead{}, origins: map[string]uint16{}}
 	s.series.init(opt.Partition.Milliseconds())
-	s.cache = pebble.NewCache(opt.CacheBytes)
+	// Pebble takes its memtables out of the cache: without room for them nothing read from the disk is ever kept, and every reading of a row
+	// unpacks its block anew, which takes twenty times as long.
+	s.cache = pebble.NewCache(opt.CacheBytes + memTables*memTableBytes)
 	o := &pebble.Options{
 		Cache: s.cache, DisableWAL: true, MemTableSize: memTableBytes, FormatMajorVersion: pebble.FormatNewest,
 		Logger: quiet{opt.Logger}, FS: opt.FS,

@@ -14,6 +14,7 @@ import (
 	"dusthub/schema"
 	"dusthub/schema/frame"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 )
@@ -385,4 +386,38 @@ func BenchmarkFrame(b *testing.B) {
 		stored += a.Stored
 	}
 	b.ReportMetric(float64(stored)/b.Elapsed().Seconds(), "samples/s")
+}
+
+// What was read from the disk is kept in memory, however large the memtables have grown.
+func TestCacheHoldsBlocksBesideMemtables(t *testing.T) {
+	s := open(t, vfs.NewMem())
+	defer s.Close()
+	const rows = 200
+	b := s.Begin(1, 1)
+	must(t, b.SetEpoch(7))
+	for n := range rows {
+		_, err := b.Own(Change{Type: "Alarm", Key: fmt.Sprint(n), Record: &schema.Alarm{Id: fmt.Sprint(n), Enterprise: "e", Condition: "active", Stage: "raised", Level: 1}})
+		must(t, err)
+	}
+	must(t, b.Commit())
+	for i := range 512 { // a memtable begins small and is twice as large each time it is full
+		must(t, s.db.Set([]byte{0xff, byte(i), byte(i >> 8)}, make([]byte, 256<<10), pebble.NoSync))
+	}
+	must(t, s.Flush())
+	read := func() {
+		for n := range rows {
+			if _, ok, err := s.Get("Alarm", fmt.Sprint(n)); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+	}
+	read()
+	missed := s.db.Metrics().BlockCache.Misses
+	read()
+	if m := s.db.Metrics(); m.MemTable.Size+m.MemTable.ZombieSize < 2*memTableBytes {
+		t.Fatalf("memtables of %d MB show nothing", m.MemTable.Size>>20)
+	}
+	if again := s.db.Metrics().BlockCache.Misses - missed; again > rows/10 {
+		t.Errorf("%d of %d rows were read from the disk again", again, rows)
+	}
 }

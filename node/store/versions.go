@@ -24,10 +24,10 @@ type Version struct {
 	Record  schema.Record // nil when deleted
 }
 
-// versioned says whether the entries of a type are listed by record: what people configure, which changes seldom. All others are
-// found in their ledger alone.
+// versioned says whether the entries of a type are listed by record: what people configure, which changes seldom, and how a plant was judged,
+// whose history people look at. All others are found in their ledger alone.
 func versioned(m *schema.Meta) bool {
-	return m.Group == schema.Group_GROUP_ENTERPRISE || slices.Contains([]string{"CleaningPlan", "CodeTable"}, m.Name)
+	return m.Group == schema.Group_GROUP_ENTERPRISE || slices.Contains([]string{"CleaningPlan", "CodeTable", "RiskResult"}, m.Name)
 }
 
 // versionKey names an entry that wrote a record; epochs rise with time, and so do numbers within one.
