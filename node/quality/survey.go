@@ -121,6 +121,17 @@ func areaOf(prefix string) string {
 	return prefix[:provinceDigits]
 }
 
+// areasOf are the areas that the records of some regions are of.
+func areasOf(prefixes []string) []string {
+	areas := []string{countryID}
+	for _, prefix := range prefixes {
+		if len(prefix) == provinceDigits {
+			areas = append(areas, prefix)
+		}
+	}
+	return areas
+}
+
 // day reads an area's record of a day; an empty one when there is none.
 func (s *Survey) day(area string, start int64) (*schema.RegionDay, error) {
 	row, ok, err := s.opt.Site.Store().Get("RegionDay", dayID(area, start))
@@ -144,7 +155,11 @@ func (s *Survey) sample(ctx context.Context, now int64) error {
 	if all == nil {
 		return nil // not every plant was judged yet
 	}
-	return s.revise(ctx, start, sortedKeys(all), func(d *schema.RegionDay) { d.Samples++; d.Sampled = now }, func(row *schema.RegionFigures) { addSample(row, all[row.GetRegion()]) })
+	prefixes := sortedKeys(all)
+	if err := s.revise(ctx, start, prefixes, func(d *schema.RegionDay) { d.Samples++; d.Sampled = now }, func(row *schema.RegionFigures) { addSample(row, all[row.GetRegion()]) }); err != nil {
+		return err
+	}
+	return s.forget(ctx, now, areasOf(prefixes))
 }
 
 // revise changes a day's records, and in them the rows of some regions. The country's record is written last: it says that all is done.
@@ -253,9 +268,6 @@ func (s *Survey) judgeDay(ctx context.Context, start, to int64) error {
 	if err != nil {
 		return err
 	}
-	if sums[""] == nil {
-		sums[""] = &schema.Sensing{From: start, End: to}
-	}
 	if sums[""] == nil { // nothing to judge; that it was looked at is kept all the same
 		sums[""] = &schema.Sensing{From: start, End: to}
 	}
@@ -263,28 +275,33 @@ func (s *Survey) judgeDay(ctx context.Context, start, to int64) error {
 	return s.revise(ctx, start, sortedKeys(sums), func(*schema.RegionDay) {}, func(row *schema.RegionFigures) { row.Sensing = sums[row.GetRegion()] })
 }
 
-// put writes records of the site's own, a few in one command, while this replica leads.
+// put writes records of the site's own.
 func (s *Survey) put(ctx context.Context, records []schema.Record) error {
-	for part := range slices.Chunk(records, atOnce) {
+	changes := make([]*schema.Change, 0, len(records))
+	for _, r := range records {
+		raw, err := schema.Marshal(r)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, &schema.Change{Type: schema.TypeOf(r), Record: raw})
+	}
+	return s.change(ctx, changes)
+}
+
+// change has changes made, a few in one command, while this replica leads.
+func (s *Survey) change(ctx context.Context, changes []*schema.Change) error {
+	for part := range slices.Chunk(changes, atOnce) {
 		if !s.opt.Site.IsLeader() {
 			return errNotLeading
 		}
-		put := &schema.Put{}
-		for _, r := range part {
-			raw, err := schema.Marshal(r)
-			if err != nil {
-				return err
-			}
-			put.Changes = append(put.Changes, &schema.Change{Type: schema.TypeOf(r), Record: raw})
-		}
 		within, cancel := context.WithTimeout(ctx, putWithin)
-		res, err := s.opt.Site.Propose(within, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: put}})
+		res, err := s.opt.Site.Propose(within, &schema.Command{Actor: actor, Body: &schema.Command_Put{Put: &schema.Put{Changes: part}}})
 		cancel()
 		if err != nil {
 			return err
 		}
 		if schema.Refuses(res.GetViolations()) {
-			return fmt.Errorf("%s refused: %v", put.GetChanges()[0].GetType(), res.GetViolations())
+			return fmt.Errorf("%s refused: %v", part[0].GetType(), res.GetViolations())
 		}
 	}
 	return nil

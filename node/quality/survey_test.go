@@ -50,6 +50,10 @@ func (s *testSite) now() time.Time      { return time.UnixMilli(s.clock) }
 func (s *testSite) Propose(_ context.Context, cmd *schema.Command) (*schema.Result, error) {
 	var changes []store.Change
 	for _, c := range cmd.GetPut().GetChanges() {
+		if c.GetDeleted() {
+			changes = append(changes, store.Change{Type: c.GetType(), Key: c.GetKey(), Deleted: true})
+			continue
+		}
 		rec, err := schema.Decode(c.GetType(), c.GetRecord())
 		if err != nil {
 			return nil, err
@@ -412,5 +416,45 @@ func TestPassEndsWithItsContext(t *testing.T) {
 	}
 	if err := survey.keeper.judgeDirty(ctx); err == nil {
 		t.Error("judged all the same")
+	}
+}
+
+// Old days go, each kind after its time, the oldest first and not all at once; what is young enough stays.
+func TestOldDaysAreForgotten(t *testing.T) {
+	s := newSite(t)
+	s.plant("320505030001")
+	survey := New(Options{Site: s, Now: s.now})
+	defer survey.keeper.Close()
+	s.sync(survey.keeper)
+	today := DayStart(s.clock)
+	kept, gone := today-sensingKept, today-sensingKept-dayMs
+	s.put(&schema.SensingDay{Id: dayName(kept) + "/320505", From: kept, End: kept + dayMs})
+	for i := range forgetMost + 1 {
+		s.put(&schema.SensingDay{Id: fmt.Sprintf("%s/%06d", dayName(gone), 320000+i), From: gone, End: gone + dayMs})
+	}
+	for _, area := range []string{countryID, "32"} {
+		for _, day := range []int64{today - regionsKept, today - regionsKept - dayMs} {
+			s.put(&schema.RegionDay{Id: dayID(area, day), Day: day, Samples: 1})
+		}
+	}
+	count := func(typ string) int {
+		t.Helper()
+		n, err := s.store.Count(t.Context(), store.Query{Type: typ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for hour, want := range []struct{ sensing, regions int }{{3, 4}, {2, 4}, {2, 4}} { // today's among them
+		if err := survey.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if sensing, regions := count("SensingDay"), count("RegionDay"); sensing != want.sensing || regions != want.regions {
+			t.Errorf("after %d hours: %d lists of readings and %d of regions, want %v", hour, sensing, regions, want)
+		}
+		s.clock += hourMs
+	}
+	if _, ok, err := s.store.Get("SensingDay", dayName(kept)+"/320505"); !ok || err != nil {
+		t.Errorf("a day that is to be kept is gone: %v", err)
 	}
 }
