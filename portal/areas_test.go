@@ -21,7 +21,7 @@ func emptyWorld(now int64) *world {
 	return &world{
 		now: func() time.Time { return time.UnixMilli(now) }, plants: map[string]*plantState{}, collectors: map[string]string{},
 		alarms: map[string]alarmState{}, warnings: map[string]alarmState{}, hazards: map[string]alarmState{}, counted: map[uint64]bool{}, origins: map[string]*originCount{}, areas: map[areaKey]*area{},
-		index: newSearchIndex(), recents: map[recentKey]*recent{}, kept: recentKept, newestOf: func(string, string) ([]place, error) { return nil, nil },
+		index: newSearchIndex(), recents: map[recentKey]*recent{}, floors: map[string]place{}, orphans: map[string]bool{}, kept: recentKept, notedMost: notedMost, newestOf: func(string, string) ([]place, error) { return nil, nil },
 	}
 }
 

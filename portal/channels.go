@@ -285,6 +285,8 @@ type deliveriesInput struct {
 	Limit   int    `query:"limit" minimum:"0" doc:"at most 1000"`
 }
 
+func deliveryAt(r schema.Record) int64 { return r.(*schema.Delivery).GetAt() }
+
 // deliveries lists one's own; regulators and administrators see those about plants in their sight, too.
 func (s *Server) deliveries(ctx context.Context, v *viewer, in *deliveriesInput) (*Page[*DeliveryView], error) {
 	q := store.Query{Type: "Delivery", Index: "at"}
@@ -299,7 +301,9 @@ func (s *Server) deliveries(ctx context.Context, v *viewer, in *deliveriesInput)
 		q.Index, q.Prefix = "login,at", []string{v.user.GetLogin()}
 	}
 	rows, next, err := s.list(ctx, newest{
-		queries: []store.Query{q}, time: func(r schema.Record) int64 { return r.(*schema.Delivery).GetAt() }, after: in.After, limit: in.Limit,
+		queries: []store.Query{q}, time: deliveryAt, after: in.After, limit: in.Limit, recent: areaRecent(typeDelivery, v, len(q.Prefix) > 0),
+		// One's own are in sight wherever their plant is.
+		beside: []store.Query{{Type: typeDelivery, Index: "login,at", Prefix: []string{v.user.GetLogin()}}},
 		keep: func(r store.Row) bool {
 			d := r.Record.(*schema.Delivery)
 			return s.seesDelivery(v, d) && (!in.Mine || d.GetLogin() == v.user.GetLogin()) && (in.Stage == "" || d.GetStage() == in.Stage) &&

@@ -138,7 +138,7 @@ func (s *Server) quarantine(ctx context.Context, v *viewer, in *quarantineInput)
 		q.Index, q.Prefix = "source,time", []string{in.Source}
 	}
 	rows, next, err := s.list(ctx, newest{
-		queries: []store.Query{q}, time: quarantineTime, after: in.After, limit: in.Limit,
+		queries: []store.Query{q}, time: quarantineTime, after: in.After, limit: in.Limit, recent: areaRecent(typeQuarantine, v, len(q.Prefix) > 0),
 		keep: func(r store.Row) bool { return s.seesSource(v, r.Record.(*schema.Quarantine).GetSource()) },
 	})
 	if err != nil {

@@ -38,10 +38,13 @@ type place struct {
 	key  string
 }
 
-// before says whether p comes before q in such a list.
-func (p place) before(q place) bool {
-	return cmp.Or(cmp.Compare(q.time, p.time), cmp.Compare(q.key, p.key)) < 0
+// compare is the order of such a list.
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(q.time, p.time), cmp.Compare(q.key, p.key))
 }
+
+// before says whether p comes before q in it.
+func (p place) before(q place) bool { return p.compare(q) < 0 }
 
 func (p place) cursor() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.time, 10) + "|" + p.key))
@@ -64,8 +67,9 @@ type newest struct {
 	keep    func(store.Row) bool
 	after   string
 	limit   int
-	recent  *recentKey // the list in memory that it begins with; nil for none
-	byPlant string     // index of the store that holds a plant's own in the same order; "": "enterprise," and that of the only query
+	recent  *recentKey    // the list in memory that it begins with; nil for none
+	byPlant string        // index of the store that holds a plant's own in the same order; "": "enterprise," and that of the only query
+	beside  []store.Query // what the list in memory does not know of: read beside it
 }
 
 // list merges the indexes into one page. It ends early when too many rows were looked at in vain.
@@ -81,33 +85,40 @@ func (s *Server) list(ctx context.Context, n newest) ([]store.Row, string, error
 	}
 	var all []store.Row
 	var stop *place // rows behind it are not known
-	queries, most := n.queries, s.scan
+	queries, most, behind := n.queries, s.scan, from
 	if n.recent != nil {
 		rows, rest, err := s.remembered(n, from, limit)
 		if err != nil {
 			return nil, "", err
 		}
-		if all, from, queries = rows, rest, nil; rest != nil {
+		if all, behind, queries = rows, rest, nil; rest != nil {
 			queries, most = s.narrowed(n, limit)
 		}
 	}
-	for _, q := range queries {
-		rows, end, err := s.take(ctx, n, q, from, limit, most)
-		if err != nil {
-			return nil, "", err
+	read := func(queries []store.Query, from *place, most int) error {
+		for _, q := range queries {
+			rows, end, err := s.take(ctx, n, q, from, limit, most)
+			if err != nil {
+				return err
+			}
+			all = append(all, rows...)
+			if end != nil && (stop == nil || end.before(*stop)) {
+				stop = end
+			}
 		}
-		all = append(all, rows...)
-		if end != nil && (stop == nil || end.before(*stop)) {
-			stop = end
+		return nil
+	}
+	if err := read(queries, behind, most); err != nil {
+		return nil, "", err
+	}
+	if n.recent != nil {
+		if err := read(n.beside, from, s.scan); err != nil {
+			return nil, "", err
 		}
 	}
 	at := func(r store.Row) place { return place{n.time(r.Record), r.Key} }
-	slices.SortFunc(all, func(a, b store.Row) int {
-		if at(a).before(at(b)) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b store.Row) int { return at(a).compare(at(b)) })
+	all = slices.CompactFunc(all, func(a, b store.Row) bool { return a.Key == b.Key && a.Type == b.Type })
 	if stop != nil {
 		all = slices.DeleteFunc(all, func(r store.Row) bool { return stop.before(at(r)) })
 	}

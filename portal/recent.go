@@ -2,10 +2,13 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"dusthub/node/store"
+	"dusthub/schema"
 )
 
 // The newest alarms, warnings and major hidden dangers of every region, and the newest that are open, are kept in memory with each
@@ -22,10 +25,20 @@ const (
 	typeAlarm   = "Alarm"
 	typeWarning = "Warning"
 	typeHazard  = "Hazard"
+
+	typeShelf      = "Shelf"
+	typeSpotCheck  = "SpotCheck"
+	typeDelivery   = "Delivery"
+	typeQuarantine = "Quarantine"
+	notedMost      = 50_000 // of a type that grows for ever, read when the world is built
+	plantCode      = 12     // digits
 )
 
-// recentTypes are the types whose newest are kept.
-var recentTypes = []string{typeAlarm, typeWarning, typeHazard}
+// recentTypes are the types whose newest are kept, and the newest open ones; notedTypes those whose newest are kept alone.
+var (
+	recentTypes = []string{typeAlarm, typeWarning, typeHazard}
+	notedTypes  = []string{typeShelf, typeSpotCheck, typeDelivery, typeQuarantine}
+)
 
 // recentKey names a list: type, region by the beginning of its plants' codes, and whether it holds the open ones only.
 type recentKey struct {
@@ -94,6 +107,9 @@ func (w *world) recent(k recentKey) *recent {
 	r := w.recents[k]
 	if r == nil {
 		r = &recent{kept: w.kept}
+		if floor, some := w.floors[k.typ]; some {
+			r.cut, r.floor = true, floor
+		}
 		w.recents[k] = r
 	}
 	return r
@@ -152,10 +168,89 @@ func (w *world) closed(k recentKey, at place) {
 	}
 }
 
+// noted are types of which the newest of every region are kept as well, but not those that are open alone, and not of the whole country, which
+// the store has in order.
+var noted = map[string]struct {
+	at      func(schema.Record) int64
+	plant   func(schema.Record) string
+	byPlant string // index that holds a plant's own in order; "": none does
+	order   string // index that holds all in order; "": there are few
+}{
+	typeShelf:      {shelfFrom, enterpriseOf, "enterprise,from", ""},
+	typeSpotCheck:  {checkIssued, enterpriseOf, "enterprise,issued", ""},
+	typeDelivery:   {deliveryAt, enterpriseOf, "", "at"},
+	typeQuarantine: {quarantineTime, plantOfSource, "", "time"},
+}
+
+// plantOfSource is the plant whose gateway sent what was refused; what belongs to a plant begins with its code.
+func plantOfSource(r schema.Record) string {
+	source := r.(*schema.Quarantine).GetSource()
+	return source[:min(len(source), plantCode)]
+}
+
+// noteNew takes a record of a noted type into the lists of its plant's regions.
+func (w *world) noteNew(row store.Row) {
+	n := noted[row.Type]
+	code := n.plant(row.Record)
+	p := w.plants[code]
+	if p == nil || p.enterprise == nil {
+		w.orphans[code] = true
+		return
+	}
+	for _, region := range regionsOf(p)[1:] {
+		w.recent(recentKey{row.Type, region, false}).add(place{n.at(row.Record), row.Key}, p)
+	}
+}
+
+// loadNoted reads the noted types; of those that grow for ever the newest.
+func (w *world) loadNoted(ctx context.Context) error {
+	for _, typ := range []string{typeShelf, typeDelivery, typeQuarantine} { // spot checks are read already, to be counted
+		n, seen := noted[typ], 0
+		q := store.Query{Type: typ}
+		if n.order != "" {
+			q.Index, q.Desc = n.order, true
+		}
+		err := w.store.Each(ctx, q, func(r store.Row) (bool, error) {
+			w.noteNew(r)
+			if seen++; n.order == "" || seen < w.notedMost {
+				return true, nil
+			}
+			w.cutNoted(typ, place{n.at(r.Record), r.Key})
+			return false, nil
+		})
+		if err != nil {
+			return fmt.Errorf("read %s: %w", typ, err)
+		}
+	}
+	return nil
+}
+
+// cutNoted says of all lists of a type that what stands behind a place is in the store only.
+func (w *world) cutNoted(typ string, floor place) {
+	w.floors[typ] = floor
+	for k, r := range w.recents {
+		if k.typ == typ {
+			r.cutBehind(floor)
+		}
+	}
+}
+
+// areaRecent is the list in memory that begins a list of a noted type for a viewer who does not see the whole country; nil when an index of
+// the store is narrower.
+func areaRecent(typ string, v *viewer, narrower bool) *recentKey {
+	if narrower || v.owned() != "" || v.area() == "" {
+		return nil
+	}
+	return &recentKey{typ, v.area(), false}
+}
+
 // moved brings the lists of the regions up to date that a plant left or came to.
 func (w *world) moved(code string, p *plantState, was []string) {
 	is := regionsOf(p)
-	for _, typ := range recentTypes {
+	if p.enterprise == nil {
+		w.orphans[code] = true
+	}
+	for _, typ := range slices.Concat(recentTypes, notedTypes) {
 		for _, region := range was {
 			if slices.Contains(is, region) {
 				continue
@@ -166,8 +261,14 @@ func (w *world) moved(code string, p *plantState, was []string) {
 			}
 		}
 		if came := slices.DeleteFunc(slices.Clone(is), func(r string) bool { return slices.Contains(was, r) }); len(came) > 0 && !w.bulk {
+			if n, is := noted[typ]; is && n.byPlant == "" && len(was) == 1 && !w.orphans[code] {
+				continue // a plant nobody has heard of has nothing yet
+			}
 			w.came(typ, code, p, came)
 		}
+	}
+	if p.enterprise != nil {
+		delete(w.orphans, code)
 	}
 }
 
@@ -178,13 +279,13 @@ func (w *world) came(typ, code string, p *plantState, regions []string) {
 	for _, region := range regions {
 		all := w.recent(recentKey{typ, region, false})
 		if err != nil {
-			all.cutBehind(place{time: w.now().UnixMilli()}) // what was before is in the store only
+			all.cutBehind(place{time: w.now().UnixMilli() + ahead}) // what was before is in the store only
 		}
 		for _, at := range places {
 			all.add(at, p)
 		}
 	}
-	if p.open(typ) == 0 {
+	if _, is := noted[typ]; is || p.open(typ) == 0 {
 		return
 	}
 	for key, a := range w.states(typ) {
@@ -205,6 +306,11 @@ func (w *world) storedNewest(typ, enterprise string) ([]place, error) {
 	case typeHazard:
 		q.Index, at = plantHazards, hazardFound
 	}
+	if n, is := noted[typ]; is {
+		if q.Index, at = n.byPlant, n.at; n.byPlant == "" {
+			return nil, errors.New("no index by plant")
+		}
+	}
 	var out []place
 	err := w.store.Each(context.Background(), q, func(r store.Row) (bool, error) {
 		out = append(out, place{at(r.Record), r.Key})
@@ -217,10 +323,7 @@ func (w *world) storedNewest(typ, enterprise string) ([]place, error) {
 // nil when there is no more.
 func (w *world) newest(k recentKey, from *place) (list []place, rest *place) {
 	w.view(func() {
-		r := w.recents[k]
-		if r == nil {
-			return
-		}
+		r := w.recent(k)
 		for _, e := range r.list {
 			if from == nil || from.before(e.place) {
 				list = append(list, e.place)
@@ -271,6 +374,9 @@ func (s *Server) narrowed(n newest, limit int) (queries []store.Query, most int)
 	}
 	if index == "" {
 		index = "enterprise," + n.queries[0].Index
+	}
+	if m, ok := schema.MetaOf(n.queries[0].Type); !ok || !slices.ContainsFunc(m.Index, func(ix []string) bool { return strings.Join(ix, ",") == index }) {
+		return n.queries, s.scan
 	}
 	s.world.view(func() {
 		set := s.world.index.any(byRegion, n.recent.region)

@@ -68,7 +68,7 @@ func (s *site) walked(t *rapid.T, typ, region, asked string, wanted func(schema.
 		if err := s.backend.store.Each(context.Background(), store.Query{Type: of}, func(r store.Row) (bool, error) {
 			if e, ok := r.Record.(*schema.Enterprise); ok {
 				regions[e.GetCode()] = e.GetRegion()
-			} else if at, known := regions[enterpriseOf(r.Record)]; wanted(r.Record) && (region+asked == "" || known && strings.HasPrefix(at, region) && strings.HasPrefix(at, asked)) {
+			} else if at, known := regions[plantOf(r)]; wanted(r.Record) && (region+asked == "" || known && strings.HasPrefix(at, region) && strings.HasPrefix(at, asked)) {
 				rows = append(rows, r)
 			}
 			return true, nil
@@ -77,6 +77,9 @@ func (s *site) walked(t *rapid.T, typ, region, asked string, wanted func(schema.
 		}
 	}
 	at := func(r store.Row) int64 {
+		if n, is := noted[r.Type]; is {
+			return n.at(r.Record)
+		}
 		switch x := r.Record.(type) {
 		case *schema.Alarm:
 			return x.GetOnset()
@@ -90,6 +93,14 @@ func (s *site) walked(t *rapid.T, typ, region, asked string, wanted func(schema.
 		keys = append(keys, r.Key)
 	}
 	return keys
+}
+
+// plantOf is the plant that a row is of.
+func plantOf(r store.Row) string {
+	if n, is := noted[r.Type]; is {
+		return n.plant(r.Record)
+	}
+	return enterpriseOf(r.Record)
 }
 
 // paged reads a list to its end.
@@ -243,4 +254,82 @@ func TestCountsMetrics(t *testing.T) {
 	count(3)
 	s.server.world.view(s.server.world.load)
 	count(3)
+}
+
+// noteSomething makes a random change of what is kept by region alone: shelves, spot checks, deliveries, what was refused; or a plant moves or goes.
+func (s *site) noteSomething(t *rapid.T) {
+	plant, n := rapid.SampledFrom(somePlants).Draw(t, "plant"), rapid.IntRange(0, 11).Draw(t, "n")
+	at, id := int64(beginning)-int64(n/2)*hourMs, fmt.Sprint("N", n, "-", plant)
+	switch rapid.SampledFrom([]string{"shelf", "check", "delivery", "refused", "plant"}).Draw(t, "what") {
+	case "shelf":
+		at += rapid.SampledFrom([]int64{0, 0, hourMs}).Draw(t, "later") // a shelf may be put off
+		s.put(&schema.Shelf{Id: plant + id, Enterprise: plant, Kind: "maintenance", Reason: "换滤袋", From: at, Until: at + hourMs, Stage: rapid.SampledFrom(shelfStages).Draw(t, "stage"), Actor: "m"})
+	case "check":
+		s.put(&schema.SpotCheck{Id: id, Enterprise: plant, Title: "抽查", Issued: at, Stage: rapid.SampledFrom([]string{"issued", "closed"}).Draw(t, "stage")})
+	case "delivery":
+		login := rapid.SampledFrom([]string{"looker", "other"}).Draw(t, "login")
+		s.put(&schema.Delivery{Id: id, Subject: "Alarm/x", Enterprise: plant, Login: login, Channel: "c", Kind: "webhook", Stage: "sent", At: at, Template: "alarm_raised", Title: "x"})
+	case "refused":
+		s.put(&schema.Quarantine{Id: id, Source: plant + "G01", Time: at, Count: 1, Violations: []*schema.Violation{{Record: "Sample", Rule: "range"}}})
+	default:
+		s.change(t)
+	}
+}
+
+// TestNotedEqualsAWalk: lists of shelves, spot checks, deliveries and what was refused are what a walk over the store finds in the viewer's
+// region, page by page, however little memory holds, and whichever plant comes, moves or goes.
+func TestNotedEqualsAWalk(t *testing.T) {
+	s := newSite(t)
+	for _, plant := range somePlants {
+		s.put(&schema.Gateway{Code: plant + "G01", Enterprise: plant, Name: "网关", Door: "http"})
+	}
+	found, behind := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		s.server.world.close()
+		w, err := newWorld(s.backend.store, s.backend.hub, s.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.kept, w.notedMost = rapid.IntRange(1, 12).Draw(t, "kept"), rapid.SampledFrom([]int{1, 5, notedMost}).Draw(t, "read")
+		s.server.world = w
+		s.server.scan = rapid.SampledFrom([]int{2, 30, maxScan}).Draw(t, "scan")
+		w.view(func() {})
+		for range rapid.IntRange(1, 25).Draw(t, "changes") {
+			s.noteSomething(t)
+			if rapid.Bool().Draw(t, "looks") {
+				w.view(func() {})
+			}
+		}
+		region := rapid.SampledFrom(lookers).Draw(t, "viewer")
+		v, limit, ctx := looker(region), rapid.SampledFrom([]int{1, 3, 7, 100}).Draw(t, "limit"), context.Background()
+		v.user.Login = "looker"
+		any := func(schema.Record) bool { return true }
+		equal := func(typ string, got, want []string) {
+			t.Helper()
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s of %q: %v, a walk finds %v", typ, region, got, want)
+			}
+			if found += len(want); len(want) > w.kept {
+				behind++
+			}
+		}
+		equal(typeShelf, paged(t, func(after string) (*Page[*ShelfView], error) {
+			return s.server.shelves(ctx, v, &shelvesInput{After: after, Limit: limit})
+		}, func(x *ShelfView) string { return x.Shelf.GetId() }), s.walked(t, typeShelf, regionPrefix(region), "", any))
+		equal(typeSpotCheck, paged(t, func(after string) (*Page[*SpotCheckView], error) {
+			return s.server.spotChecks(ctx, v, &spotChecksInput{After: after, Limit: limit})
+		}, func(x *SpotCheckView) string { return x.SpotCheck.GetId() }), s.walked(t, typeSpotCheck, regionPrefix(region), "", any))
+		equal(typeQuarantine, paged(t, func(after string) (*Page[*QuarantineView], error) {
+			return s.server.quarantine(ctx, v, &quarantineInput{After: after, Limit: limit})
+		}, func(x *QuarantineView) string { return x.GetId() }), s.walked(t, typeQuarantine, regionPrefix(region), "", any))
+		mine := s.walked(t, typeDelivery, "", "", func(r schema.Record) bool { return r.(*schema.Delivery).GetLogin() == "looker" })
+		sight := s.walked(t, typeDelivery, regionPrefix(region), "", any)
+		all := s.walked(t, typeDelivery, "", "", any)
+		equal(typeDelivery, paged(t, func(after string) (*Page[*DeliveryView], error) {
+			return s.server.deliveries(ctx, v, &deliveriesInput{After: after, Limit: limit})
+		}, func(x *DeliveryView) string { return x.Delivery.GetId() }), slices.DeleteFunc(all, func(id string) bool { return !slices.Contains(mine, id) && !slices.Contains(sight, id) }))
+	})
+	if t.Logf("%d found, %d lists longer than what memory holds", found, behind); found < 300 || behind < 10 {
+		t.Error("the questions find too little")
+	}
 }

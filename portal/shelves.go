@@ -57,7 +57,7 @@ func (s *Server) shelves(ctx context.Context, v *viewer, in *shelvesInput) (*Pag
 	}
 	queries := stagedQueries("Shelf", "from", enterprise, "open", stages, 0, 0)
 	rows, next, err := s.list(ctx, newest{
-		queries: queries, time: shelfFrom, after: in.After, limit: in.Limit,
+		queries: queries, time: shelfFrom, after: in.After, limit: in.Limit, recent: areaRecent(typeShelf, v, enterprise != ""), byPlant: noted[typeShelf].byPlant,
 		keep: func(r store.Row) bool {
 			h := r.Record.(*schema.Shelf)
 			return inStage(h.GetStage(), in.Stage, openShelfStages) && (in.Metric == "" || h.GetMetric() == in.Metric) && (in.Kind == "" || h.GetKind() == in.Kind) && s.sees(v, h.GetEnterprise())

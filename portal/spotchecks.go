@@ -47,7 +47,7 @@ func (s *Server) spotChecks(ctx context.Context, v *viewer, in *spotChecksInput)
 		q.Index, q.Prefix = "enterprise,issued", []string{e}
 	}
 	rows, next, err := s.list(ctx, newest{
-		queries: []store.Query{q}, time: checkIssued, after: in.After, limit: in.Limit,
+		queries: []store.Query{q}, time: checkIssued, after: in.After, limit: in.Limit, recent: areaRecent(typeSpotCheck, v, len(q.Prefix) > 0),
 		keep: func(r store.Row) bool {
 			c := r.Record.(*schema.SpotCheck)
 			return inStage(c.GetStage(), in.Stage, []string{"issued", "answered", "ordered", "rectified"}) && s.sees(v, c.GetEnterprise())

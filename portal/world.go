@@ -37,7 +37,10 @@ type world struct {
 	index      *searchIndex
 	tables     *schema.InForce
 	recents    map[recentKey]*recent
+	floors     map[string]place                              // of noted types: what stands behind was not read
+	orphans    map[string]bool                               // plants that are not known, of which something is
 	kept       int                                           // length of each
+	notedMost  int                                           // read of a type that grows for ever
 	newestOf   func(typ, enterprise string) ([]place, error) // in the store
 	metrics    int
 	pruned     int64 // ms
@@ -97,7 +100,7 @@ func newWorld(st *store.Store, hub *live.Hub, now func() time.Time) (*world, err
 	if st == nil || hub == nil {
 		return nil, errors.New("portal: the backend has no store or no hub")
 	}
-	w := &world{store: st, hub: hub, now: now, kept: recentKept}
+	w := &world{store: st, hub: hub, now: now, kept: recentKept, notedMost: notedMost}
 	w.newestOf = w.storedNewest
 	w.events, w.stop = hub.Subscribe(eventsHeld)
 	return w, nil
@@ -158,6 +161,7 @@ func (w *world) load() {
 	w.plants, w.collectors = map[string]*plantState{}, map[string]string{}
 	w.alarms, w.warnings, w.hazards = map[string]alarmState{}, map[string]alarmState{}, map[string]alarmState{}
 	w.counted, w.origins = map[uint64]bool{}, map[string]*originCount{}
+	w.floors, w.orphans = map[string]place{}, map[string]bool{}
 	w.bulk, w.areas, w.index, w.recents, w.metrics = true, map[areaKey]*area{}, newSearchIndex(), map[recentKey]*recent{}, 0
 	defer func() {
 		w.bulk = false
@@ -173,6 +177,9 @@ func (w *world) load() {
 		if err != nil {
 			return // the store is closing or broken: the next look tries again
 		}
+	}
+	if err := w.loadNoted(ctx); err != nil {
+		return
 	}
 	for origin := range w.origins {
 		if err := w.loadTrend(ctx, origin); err != nil {
@@ -291,6 +298,9 @@ func (w *world) apply(row store.Row) {
 		})
 	case *schema.SpotCheck:
 		w.tally(row, false, &w.origin(row.Origin).spotChecks, new(int))
+		w.noteNew(row)
+	case *schema.Shelf, *schema.Delivery, *schema.Quarantine:
+		w.noteNew(row)
 	case *schema.SpotCheckAnswer:
 		w.tally(row, false, &w.origin(row.Origin).answers, new(int))
 	case *schema.CodeTable:
