@@ -106,6 +106,7 @@ type alarmsInput struct {
 	Rule       string `query:"rule"`
 	Kind       string `query:"kind" doc:"kind of metric, T01"`
 	Priority   string `query:"priority" enum:"critical,high,medium,low"`
+	Overdue    string `query:"overdue" enum:"true,false" doc:"true: only those past the deadline of their stage"`
 	Suppressed string `query:"suppressed" enum:"true,false" doc:"true: only shelved ones, false: only others"`
 	Escalation int32  `query:"escalation" minimum:"0" maximum:"4" doc:"escalated at least so far (table escalation)"`
 	From       int64  `query:"from" doc:"ms, onset not before"`
@@ -125,7 +126,7 @@ func only(v *viewer, enterprise string) string {
 // wants says whether an alarm is what the filters by level, rule and urgency ask for.
 func (in *alarmsInput) wants(a *schema.Alarm) bool {
 	return (in.Level == 0 || a.GetLevel() == in.Level) && (in.Rule == "" || a.GetRule() == in.Rule) && (in.Kind == "" || a.GetKind() == in.Kind) &&
-		(in.Priority == "" || a.GetPriority() == in.Priority) && (in.Suppressed == "" || a.GetSuppressed() == (in.Suppressed == "true")) && a.GetEscalation() >= in.Escalation
+		(in.Priority == "" || a.GetPriority() == in.Priority) && asked(in.Overdue, a.GetOverdue()) && asked(in.Suppressed, a.GetSuppressed()) && a.GetEscalation() >= in.Escalation
 }
 
 func (s *Server) alarms(ctx context.Context, v *viewer, in *alarmsInput) (*Page[*AlarmView], error) {
@@ -167,6 +168,7 @@ type warningsInput struct {
 	Enterprise string `query:"enterprise"`
 	Region     string `query:"region" maxLength:"6" doc:"GB/T 2260"`
 	Level      string `query:"level" enum:"red,orange,yellow,blue" doc:"level reached"`
+	Overdue    string `query:"overdue" enum:"true,false" doc:"true: only those past their deadline"`
 	From       int64  `query:"from"`
 	To         int64  `query:"to"`
 	After      string `query:"after"`
@@ -184,7 +186,7 @@ func (s *Server) warnings(ctx context.Context, v *viewer, in *warningsInput) (*P
 		recent: recentOf(typeWarning, v, region, enterprise != "", in.Stage, openWarningStages),
 		keep: func(r store.Row) bool {
 			w := r.Record.(*schema.Warning)
-			return inStage(w.GetStage(), in.Stage, openWarningStages) && (in.Level == "" || w.GetToLevel() == in.Level) && s.seesIn(v, w.GetEnterprise(), region)
+			return inStage(w.GetStage(), in.Stage, openWarningStages) && (in.Level == "" || w.GetToLevel() == in.Level) && asked(in.Overdue, w.GetOverdue()) && s.seesIn(v, w.GetEnterprise(), region)
 		},
 	})
 	if err != nil {

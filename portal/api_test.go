@@ -82,6 +82,32 @@ func TestNoLeader(t *testing.T) {
 	}
 }
 
+// What is past its deadline is told apart by the server, not by whoever shows a page of the list (F2.2, F2.3).
+func TestOverdueIsAFilter(t *testing.T) {
+	s := newSite(t)
+	base := s.now().UnixMilli()
+	for i := range 6 {
+		id, late := string(rune('a'+i)), i%3 == 0
+		s.put(&schema.Alarm{Id: "AL-late-" + id, Enterprise: plantA, Rule: "stuck", Level: 1, Onset: base - int64(i), Condition: "active", Stage: "raised", Overdue: late})
+		s.put(&schema.Warning{Id: "W-late-" + id, Enterprise: plantA, FromLevel: "blue", ToLevel: "yellow", Raised: base - int64(i), Stage: "raised", Overdue: late})
+	}
+	for _, c := range []struct {
+		query string
+		want  int
+	}{{"", 6}, {"&overdue=true", 2}, {"&overdue=false", 4}} {
+		var alarms Page[*AlarmView]
+		s.as("ministry", http.MethodGet, "/api/v1/alarms?stage=open&rule=stuck"+c.query, nil).into(t, &alarms)
+		var warnings Page[*WarningView]
+		s.as("ministry", http.MethodGet, "/api/v1/warnings?stage=open&level=yellow"+c.query, nil).into(t, &warnings)
+		if len(alarms.Items) != c.want || len(warnings.Items) != c.want {
+			t.Errorf("%q: %d alarms, %d warnings, want %d", c.query, len(alarms.Items), len(warnings.Items), c.want)
+		}
+	}
+	if got := s.as("ministry", http.MethodGet, "/api/v1/alarms?overdue=late", nil); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("another word: %d", got.status)
+	}
+}
+
 // Paging gives every alarm once, newest first, whatever the page's size and however the indexes interleave.
 func TestPaging(t *testing.T) {
 	s := newSite(t)

@@ -275,11 +275,17 @@ export class Site {
             (!q.get('level') || v.alarm.level === Number(q.get('level'))) &&
             (!q.get('kind') || v.alarm.kind === q.get('kind')) &&
             (!q.get('priority') || v.alarm.priority === q.get('priority')) &&
+            (!q.get('overdue') || Boolean(v.alarm.overdue) === (q.get('overdue') === 'true')) &&
             (!q.get('suppressed') || Boolean(v.alarm.suppressed) === (q.get('suppressed') === 'true')) &&
             (v.alarm.escalation ?? 0) >= Number(q.get('escalation') ?? 0),
         ),
       })
-    if (route === '/warnings') return json({ items: staged(w.warnings, 'warnings', (v) => v.warning.stage) })
+    if (route === '/warnings')
+      return json({
+        items: staged(w.warnings, 'warnings', (v) => v.warning.stage).filter(
+          (v) => !q.get('overdue') || Boolean(v.warning.overdue) === (q.get('overdue') === 'true'),
+        ),
+      })
     if (route === '/enterprises') {
       const items = searched(w, q)
       return json({ items, total: items.length })

@@ -3629,6 +3629,8 @@ export interface operations {
                 /** @description kind of metric, T01 */
                 kind?: string;
                 priority?: "critical" | "high" | "medium" | "low";
+                /** @description true: only those past the deadline of their stage */
+                overdue?: "true" | "false";
                 /** @description true: only shelved ones, false: only others */
                 suppressed?: "true" | "false";
                 /** @description escalated at least so far (table escalation) */
@@ -6008,6 +6010,8 @@ export interface operations {
                 region?: string;
                 /** @description level reached */
                 level?: "red" | "orange" | "yellow" | "blue";
+                /** @description true: only those past their deadline */
+                overdue?: "true" | "false";
                 from?: number;
                 to?: number;
                 after?: string;
