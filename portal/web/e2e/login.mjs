@@ -41,8 +41,13 @@ async function type(page, login, password) {
 
 async function begin(size, to = '/login', options = {}) {
   const page = await open(browser, size, complaints, options)
+  let asked = 0
+  const count = (request) => (asked += Number(new URL(request.url()).pathname === '/api/v1/session'))
+  page.on('request', count)
   await page.goto(base + to)
   await settle(page)
+  page.off('request', count)
+  wanted(asked === 1, `${size} ${to}: the session was asked for ${asked} times, not once and ahead of the script`)
   return page
 }
 
