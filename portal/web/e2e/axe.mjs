@@ -4,17 +4,16 @@ import axe from 'axe-core'
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 const SHOWN = 3 // places of each rule that are named
 
-/** Serious and critical violations of what is shown now, in words. */
-export async function violations(page) {
+/** What depends on the theme. */
+const COLOURS = ['color-contrast', 'link-in-text-block']
+
+/** Serious and critical violations of what is shown now, in words; of the colours alone where the rest was judged before. */
+export async function violations(page, coloursAlone = false) {
   const loaded = await page.evaluate(() => typeof window.axe === 'object')
   if (!loaded) await page.evaluate(axe.source)
   const found = await page.evaluate(
-    (tags) =>
-      window.axe.run(document, {
-        runOnly: { type: 'tag', values: tags },
-        resultTypes: ['violations'],
-      }),
-    TAGS,
+    (runOnly) => window.axe.run(document, { runOnly, resultTypes: ['violations'] }),
+    coloursAlone ? { type: 'rule', values: COLOURS } : { type: 'tag', values: TAGS },
   )
   return found.violations
     .filter((v) => v.impact === 'serious' || v.impact === 'critical')

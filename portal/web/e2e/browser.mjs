@@ -43,6 +43,7 @@ export async function open(browser, size, complaints, { english = false, ...opti
   })
   if (english) await context.addInitScript(() => localStorage.setItem('dusthub.locale', 'en'))
   const page = await context.newPage()
+  watchRequests(page)
   page.setDefaultTimeout(60_000) // a machine that runs all tests is a busy one
   const complain = (text) => complaints.push(`${size} ${new URL(page.url()).pathname}: ${text}`)
   page.on('console', (m) => {
@@ -70,14 +71,49 @@ export async function logIn(page, base, login, password) {
   await page.waitForURL((url) => url.pathname !== '/login')
 }
 
-/** Goes to a place without loading the page anew, and waits until what is to be read has been read. */
+const waiting = new WeakMap() // requests of a page that have no answer yet
+
+/** Counts what a page waits for; its live stream never ends, and what the page before asked for is nobody's any more. */
+function watchRequests(page) {
+  const busy = new Set()
+  let leaving = false
+  waiting.set(page, busy)
+  page.on('request', (r) => {
+    if (r.isNavigationRequest() && r.frame() === page.mainFrame()) leaving = true
+    else if (r.resourceType() !== 'eventsource') busy.add(r)
+  })
+  page.on('framenavigated', (frame) => {
+    if (frame !== page.mainFrame() || !leaving) return
+    leaving = false
+    busy.clear()
+  })
+  for (const end of ['requestfinished', 'requestfailed']) page.on(end, (r) => busy.delete(r))
+}
+
+const CALM = 3 // looks one after another in which nothing happened
+const PATIENCE = 90_000 // as long as a machine that runs all tests may need
+
+/** What a page is still about, if anything: it reads, or something moves to its place. */
+const unrest = (page) =>
+  page.evaluate(async () => {
+    await new Promise((done) => setTimeout(done, 25))
+    if (document.querySelector('[data-test="state-loading"], .boot')) return 'it says that it reads'
+    if (!document.querySelector('#app')?.textContent?.trim()) return 'it is empty'
+    const moving = document
+      .getAnimations()
+      .find((a) => a.playState === 'running' && a.effect?.getComputedTiming().endTime !== Infinity)
+    return moving && `something moves: ${moving.effect.target?.outerHTML.slice(0, 80)}`
+  })
+
+/** Waits until what is to be read has been read, and what moves to its place is there. */
 export async function settle(page) {
-  await page.waitForFunction(
-    () =>
-      !document.querySelector('[data-test="state-loading"], .boot') &&
-      document.querySelector('#app')?.textContent?.trim(),
-  )
-  await page.waitForTimeout(500)
+  const until = Date.now() + PATIENCE
+  for (let calm = 0; calm < CALM;) {
+    const [asked] = waiting.get(page) ?? []
+    const why = (await unrest(page)) ?? (asked && `it waits for ${asked.url()}`)
+    calm = why ? 0 : calm + 1
+    if (Date.now() > until) throw new Error(`${page.url()} does not come to rest: ${why}`)
+  }
 }
 
 /** The whole page at once: the window is made as tall as the page, so that what is fixed to its foot stays there. */

@@ -5,7 +5,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const OUT = fileURLToPath(new URL('../../../artifacts/', import.meta.url))
-const DIR = `${OUT}browser/`
+/** Where each script writes what it saw. */
+export const NOTES = `${OUT}browser/`
 
 export const CLAUSES = {
   'F1.1': '动态监测监控数据',
@@ -63,16 +64,16 @@ export function record(name, clauses, ok) {
 
 /** Writes what was noted, under the name of the script that ran. */
 export async function keep(script) {
-  await mkdir(DIR, { recursive: true })
-  await writeFile(`${DIR}${script}.json`, JSON.stringify(seen, null, 1))
+  await mkdir(NOTES, { recursive: true })
+  await writeFile(`${NOTES}${script}.json`, JSON.stringify(seen, null, 1))
 }
 
 async function table() {
-  const files = await readdir(DIR).catch(() => [])
+  const files = await readdir(NOTES).catch(() => [])
   const tests = []
   for (const file of files) {
     const script = path.basename(file, '.json')
-    tests.push(...JSON.parse(await readFile(DIR + file, 'utf8')).map((t) => ({ ...t, script })))
+    tests.push(...JSON.parse(await readFile(NOTES + file, 'utf8')).map((t) => ({ ...t, script })))
   }
   const lines = ['| clause | | browser tests |', '| --- | --- | --- |']
   const missing = []

@@ -10,7 +10,7 @@ import { accountAnswer, DUE, STAFF } from './account.mjs'
 import { baseAnswer, baseQuestion, found } from './base.mjs'
 import { keyAnswer } from './keys.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
-import { hostile } from './hostile.mjs'
+import { hostile } from './payload.mjs'
 import { backTest, opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
 import { found as searched, furnishSearch, saveSearch, searchAnswer } from './search.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
@@ -78,13 +78,13 @@ async function body(req) {
 
 /** One site: its world, who listens, and its two portals. */
 export class Site {
-  constructor(id, now = Date.now()) {
+  constructor(id, { now = Date.now(), hostile = false } = {}) {
     this.world = makeWorld(now, id)
     urgency(this.world)
     furnish(this.world)
     found(this.world)
     furnishSearch(this.world)
-    this.hostile = Boolean(process.env.HOSTILE) // texts that would run if they were taken for markup
+    this.hostile = hostile // texts that would run if they were taken for markup
     this.listeners = new Set()
     this.sessions = new Map()
     this.factors = new Map() // second factors, by login

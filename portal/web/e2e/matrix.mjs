@@ -1,72 +1,97 @@
 // Every page in every size, theme and language that somebody uses: sizes with themes, sizes with languages and themes with languages all
-// meet (pairwise), so six looks stand for twelve. What one look cannot show apart from another is checked once for each load of a page.
-import { inspect, layout, logIn, open, settle, SHOTS, VIEWPORTS } from './browser.mjs'
+// meet (pairwise), so six looks stand for twelve. A page is loaded once for a desk and once for a phone; theme, size and language change
+// in it as people change them, so that what does not follow is found, too.
+import { layout, logIn, open, settle, SHOTS, VIEWPORTS } from './browser.mjs'
+import { violations } from './axe.mjs'
 import { clausesOf, record } from './clauses.mjs'
 import { reach } from './keyboard.mjs'
 import { leftovers, readTexts } from './texts.mjs'
 
-/** Loads of a page, and the looks that each is seen in. The first of a load is judged by axe-core, too. */
-const LOADS = [
-  {
-    english: false,
-    looks: [
-      { size: 'laptop', theme: 'light' },
-      { size: 'wall', theme: 'dark' },
-    ],
-  },
-  {
-    english: true,
-    looks: [
-      { size: 'laptop', theme: 'dark' },
-      { size: 'wall', theme: 'light' },
-    ],
-  },
-  { english: true, looks: [{ size: 'phone', theme: 'light' }] },
-  { english: false, looks: [{ size: 'phone', theme: 'dark' }] },
-]
-
-/** A page in all its looks. Complaints name the portal, the path and the look. */
-async function look(page, { portal, base, path, name, load, keyboard }, complaints) {
-  await page.goto(base + path)
-  await settle(page)
-  for (const [i, { size, theme }] of load.looks.entries()) {
-    const phone = size === 'phone'
-    if (i > 0) {
-      await page.emulateMedia({ colorScheme: theme })
-      await page.setViewportSize(VIEWPORTS[size])
-      await page.waitForTimeout(250)
-    }
-    const title = `${portal} ${path} (${size}, ${theme}, ${load.english ? 'en' : 'zh'})`
-    const found = i === 0 || phone ? await inspect(page, phone) : await layout(page, phone)
-    if (load.english && i === 0) found.push(...(await leftovers(page)))
-    if (keyboard && i === 0 && !load.english && !phone) found.push(...(await reach(page)))
-    await page.screenshot({
-      path: `${SHOTS}${portal}-${name}-${size}-${theme}-${load.english ? 'en' : 'zh'}.png`,
-      fullPage: i === 0,
-    })
-    complaints.push(...found.map((f) => `${title}: ${f}`))
-  }
+/** Loads of a page, and the looks that each is seen in: axe-core judges the first, and the colours where both theme and size are new. */
+const LOADS = {
+  desk: [
+    { size: 'laptop', theme: 'light' },
+    { size: 'wall', theme: 'dark' },
+    { size: 'laptop', theme: 'dark', english: true, colours: true },
+    { size: 'wall', theme: 'light', english: true },
+  ],
+  phone: [
+    { size: 'phone', theme: 'dark' },
+    { size: 'phone', theme: 'light', english: true, colours: true },
+  ],
 }
 
-/** All pages of a portal in all looks. */
-export async function everyPage(browser, { portal, pages, base, login, keyboard = true }, all, only = '') {
-  const complaints = [] // of this portal: the other is looked at meanwhile
-  const results = new Map(Object.keys(pages).map((name) => [name, true]))
-  for (const load of LOADS) {
-    const [{ size, theme }] = load.looks
-    const page = await open(browser, size, complaints, { english: load.english, colorScheme: theme })
-    const texts = load.english ? readTexts(page) : undefined
-    await logIn(page, base, login, 'fixture')
-    await settle(page)
-    for (const [name, path] of Object.entries(pages)) {
-      if (only && !`${portal}-${name}`.includes(only)) continue
-      const before = complaints.length
-      await look(page, { portal, base, path, name, load, keyboard }, complaints)
-      if (complaints.length > before) results.set(name, false)
-    }
-    texts?.stop()
-    await page.context().close()
+/** Another look of a page that is open. */
+async function change(page, before, { size, theme, english }) {
+  if (theme !== before.theme) await page.emulateMedia({ colorScheme: theme })
+  if (size !== before.size) await page.setViewportSize(VIEWPORTS[size])
+  if (english !== before.english) await speak(page, english ? 'en' : 'zh')
+  await settle(page)
+}
+
+/** Another language, as if it were chosen in another tab. */
+const speak = (page, locale) =>
+  page.evaluate(async (to) => {
+    const key = 'dusthub.locale'
+    localStorage.setItem(key, to)
+    window.dispatchEvent(new StorageEvent('storage', { key, newValue: to }))
+    while (!document.documentElement.lang.startsWith(to)) await new Promise((done) => setTimeout(done, 10))
+  }, locale)
+
+/** A page in the looks of a load. Complaints name the portal, the path and the look. */
+async function look(page, { portal, base, path, name, looks, keyboard }, complaints) {
+  await page.goto(base + path)
+  let now = looks[0]
+  await settle(page)
+  for (const [i, next] of looks.entries()) {
+    const { size, theme, english = false, colours } = next
+    await change(page, now, next)
+    now = next
+    const first = i === 0
+    const phone = size === 'phone'
+    const found = await layout(page, phone)
+    if (first || colours) found.push(...(await violations(page, !first)))
+    if (english && colours) found.push(...(await leftovers(page)))
+    if (keyboard && first && !phone) found.push(...(await reach(page)))
+    const language = english ? 'en' : 'zh'
+    await page.screenshot({ path: `${SHOTS}${portal}-${name}-${size}-${theme}-${language}.png`, fullPage: first })
+    complaints.push(...found.map((f) => `${portal} ${path} (${size}, ${theme}, ${language}): ${f}`))
   }
-  all.push(...complaints)
-  for (const [name, ok] of results) record(`${portal} ${pages[name]} in six looks`, clausesOf(portal, pages[name]), ok)
+  await speak(page, 'zh')
+  await page.emulateMedia({ colorScheme: looks[0].theme })
+  await page.setViewportSize(VIEWPORTS[looks[0].size])
+}
+
+const AT_A_TIME = 6 // pages of one browser context: small enough that two cores end together
+
+/** Looks at all pages of a portal, as tasks for the workers of a queue (queue.mjs). Says at the end what came of every page. */
+export function everyPage(browser, { portal, pages, base, login, keyboard = true }, all) {
+  const names = Object.keys(pages)
+  const wrong = new Set()
+  const tasks = []
+  for (const looks of Object.values(LOADS))
+    for (let from = 0; from < names.length; from += AT_A_TIME)
+      tasks.push(async () => {
+        const complaints = []
+        const [{ size, theme }] = looks
+        const page = await open(browser, size, complaints, {
+          colorScheme: theme,
+          reducedMotion: 'reduce',
+          serviceWorkers: 'block',
+        })
+        readTexts(page)
+        await logIn(page, base, login, 'fixture')
+        for (const name of names.slice(from, from + AT_A_TIME)) {
+          const before = complaints.length
+          await look(page, { portal, base, path: pages[name], name, looks, keyboard }, complaints)
+          if (complaints.length > before) wrong.add(name)
+        }
+        await page.context().close()
+        all.push(...complaints)
+      })
+  const note = () => {
+    for (const name of names)
+      record(`${portal} ${pages[name]} in six looks`, clausesOf(portal, pages[name]), !wrong.has(name))
+  }
+  return { tasks, note }
 }

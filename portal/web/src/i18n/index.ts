@@ -27,8 +27,11 @@ export async function setLocale(locale: Locale): Promise<void> {
   }
 }
 
-/** The language chosen before, if any. */
+/** The language chosen before, if any; from then on, what is chosen in another tab. */
 export async function restoreLocale(): Promise<void> {
+  window.addEventListener('storage', (e) => {
+    if (e.key === KEY) void setLocale(e.newValue === 'en' ? 'en' : 'zh')
+  })
   let kept: string | null = null
   try {
     kept = localStorage.getItem(KEY)
