@@ -128,7 +128,7 @@ func (x *searchIndex) workersOf(set *roaring.Bitmap) (n int64) {
 func (x *searchIndex) bands(set *roaring.Bitmap) []WorkerBand {
 	out := make([]WorkerBand, len(bands))
 	for i, b := range bands {
-		out[i] = WorkerBand{Min: b.from, Max: -1, Source: b.source, Count: int(set.AndCardinality(x.atLeast(b.from)))}
+		out[i] = WorkerBand{Min: b.from, Max: -1, Source: b.source, Count: int(x.atLeast(set, b.from).GetCardinality())}
 		if i > 0 {
 			out[i-1].Max = b.from - 1
 			out[i-1].Count -= out[i].Count

@@ -9,8 +9,9 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"slices"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"dusthub/node/store"
@@ -164,10 +165,17 @@ func (s *Server) stream(v *viewer, enterprise string, conn net.Conn, head []byte
 			s.log.Debug("event stream's buffer", "err", err)
 		}
 	}
-	st := &stream{s: s, v: v, topic: topicOf(v), enterprise: enterprise, conn: conn, queue: make(chan []byte, streamQueue), sent: map[string]int64{}}
+	// Nobody else writes before the head of the answer has gone.
+	st := &stream{s: s, v: v, topic: topicOf(v), enterprise: enterprise, conn: conn, writing: true, wake: make(chan struct{}, 1)}
+	if c, ok := conn.(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			st.raw = raw
+		}
+	}
 	s.fanout.join(st)
 	defer s.fanout.part(st)
 	err := st.write(head)
+	st.written(nil)
 	if err == nil {
 		err = st.run()
 	}
@@ -183,11 +191,16 @@ type stream struct {
 	topic      topic
 	enterprise string
 	conn       net.Conn
-	queue      chan []byte // events, encoded, shared with all streams of the topic
-	lost       atomic.Bool // some did not fit
+	raw        syscall.RawConn // nil: not a plain socket (TLCP), only the stream itself writes
+	wake       chan struct{}   // there is something to write
 	metrics    []metricRef
 	metricsAt  uint64           // of fanout.metrics, when metrics was read
 	sent       map[string]int64 // time of the reading last sent, by metric
+
+	mu      sync.Mutex // over what follows
+	queue   [][]byte   // events, encoded, shared with all streams of the topic; oldest first
+	lost    bool       // some did not fit
+	writing bool       // somebody writes to the connection
 }
 
 type metricRef struct {
@@ -215,8 +228,8 @@ func (st *stream) run() error {
 		select {
 		case <-st.s.streams.closing:
 			return nil
-		case b := <-st.queue:
-			err = st.pass(b)
+		case <-st.wake:
+			err = st.drain()
 		case <-tick:
 			err = st.latest()
 		case <-beat.C:
@@ -228,21 +241,94 @@ func (st *stream) run() error {
 	}
 }
 
-// pass writes what is queued in one go, and tells a browser that has missed some to read anew.
-func (st *stream) pass(first []byte) error {
-	out := net.Buffers{first}
-	for len(st.queue) > 0 {
-		out = append(out, <-st.queue)
+// offer hands a buffer on without waiting: it is written at once when nothing stands before it and the connection takes it, so that twenty
+// thousand streams need not be woken for an event; what is left of it waits in the queue, which the stream itself works off.
+func (st *stream) offer(buf []byte, lost bool) {
+	st.mu.Lock()
+	st.lost = st.lost || lost
+	now := st.raw != nil && !st.writing && !st.lost && len(st.queue) == 0 && len(buf) > 0
+	switch {
+	case now:
+		st.writing = true
+	case len(st.queue) >= streamQueue:
+		st.lost = true
+	case len(buf) > 0:
+		st.queue = append(st.queue, buf)
 	}
-	if st.lost.Swap(false) {
-		b, err := encodeEvent("resync", map[string]any{"time": st.s.nowMs()})
-		if err != nil {
+	st.mu.Unlock()
+	if now {
+		st.written(st.writeNow(buf))
+		return
+	}
+	st.rouse()
+}
+
+// writeNow writes what the connection takes without waiting, and returns what is left. An error is for the stream to meet.
+func (st *stream) writeNow(buf []byte) (rest []byte) {
+	n := 0
+	err := st.raw.Write(func(fd uintptr) bool {
+		n, _ = syscall.Write(int(fd), buf)
+		return true
+	})
+	if err != nil || n < 0 {
+		return buf
+	}
+	return buf[n:]
+}
+
+// written says that nobody writes any more, but for what is left.
+func (st *stream) written(rest []byte) {
+	st.mu.Lock()
+	st.writing = false
+	if len(rest) > 0 {
+		st.queue = slices.Insert(st.queue, 0, rest)
+	}
+	more := st.lost || len(st.queue) > 0
+	st.mu.Unlock()
+	if more {
+		st.rouse()
+	}
+}
+
+func (st *stream) rouse() {
+	select {
+	case st.wake <- struct{}{}:
+	default:
+	}
+}
+
+// drain writes what is queued, and tells a browser that has missed some to read anew. While another writes it does nothing: it will be roused.
+func (st *stream) drain() error {
+	for {
+		st.mu.Lock()
+		out, lost := st.queue, st.lost
+		if st.writing || len(out) == 0 && !lost {
+			st.mu.Unlock()
+			return nil
+		}
+		st.queue, st.lost, st.writing = nil, false, true
+		st.mu.Unlock()
+		if lost {
+			b, err := encodeEvent("resync", map[string]any{"time": st.s.nowMs()})
+			if err != nil {
+				return err
+			}
+			st.s.metrics.resyncs.Inc()
+			out = append(out, b)
+		}
+		if err := st.write(out...); err != nil {
 			return err
 		}
-		st.s.metrics.resyncs.Inc()
-		out = append(out, b)
+		st.written(nil)
 	}
-	return st.write(out...)
+}
+
+// push writes something of the stream's own, behind what is queued.
+func (st *stream) push(b []byte) error {
+	st.mu.Lock()
+	st.queue = append(st.queue, b)
+	st.mu.Unlock()
+	return st.drain()
 }
 
 // errMoved ends a stream whose user may now see something else: the browser opens it anew.
@@ -257,7 +343,7 @@ func (st *stream) beat() error {
 	if topicOf(now) != st.topic {
 		return errMoved
 	}
-	return st.write([]byte(": beat\n\n"))
+	return st.push([]byte(": beat\n\n"))
 }
 
 // write writes pieces whole or fails. A browser that takes nothing in time is dropped.
@@ -278,6 +364,9 @@ func (st *stream) write(pieces ...[]byte) error {
 		}
 		return fmt.Errorf("event stream: %w", err)
 	}
+	if err := st.conn.SetWriteDeadline(time.Time{}); err != nil { // writeNow knows of none
+		return fmt.Errorf("event stream: %w", err)
+	}
 	return nil
 }
 
@@ -286,7 +375,7 @@ func (st *stream) send(event string, data any) error {
 	if err != nil {
 		return err
 	}
-	return st.write(b)
+	return st.push(b)
 }
 
 // encodeEvent is an event as it goes over the wire.
@@ -319,6 +408,9 @@ func (st *stream) latest() error {
 		p, ok := st.s.opt.Backend.Store().Latest(m.ref)
 		if !ok || st.sent[m.code] == p.Time {
 			continue
+		}
+		if st.sent == nil {
+			st.sent = map[string]int64{}
 		}
 		st.sent[m.code] = p.Time
 		values = append(values, LatestValue{m.code, p.Time, finite(p.Value), p.Quality})

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -166,29 +167,81 @@ func TestSlowStream(t *testing.T) {
 	s := newSite(t)
 	near, far := net.Pipe()
 	defer far.Close()
-	slow := &stream{s: s.server, topic: topic{Regulator, ""}, conn: near, queue: make(chan []byte, 1)}
+	slow := &stream{s: s.server, topic: topic{Regulator, ""}, conn: near, wake: make(chan struct{}, 1)}
 	s.server.fanout.join(slow)
 	batch := []live.Event{{Rows: []store.Row{rowOf(&schema.Site{Id: "below", Name: "x", Level: "city"})}}}
-	s.server.fanout.hand(batch)
-	s.server.fanout.hand(batch) // does not fit
+	for range streamQueue + 1 { // the last does not fit
+		s.server.fanout.hand(batch)
+	}
 	text := make(chan string, 1)
 	go func() {
 		b, _ := io.ReadAll(far)
 		text <- string(b)
 	}()
-	if err := slow.pass(<-slow.queue); err != nil {
+	<-slow.wake
+	if err := slow.drain(); err != nil {
 		t.Fatal(err)
 	}
 	near.Close()
-	if got := <-text; strings.Count(got, "event: change\n") != 1 || strings.Count(got, "event: resync\n") != 1 {
+	if got := <-text; strings.Count(got, "event: change\n") != streamQueue || strings.Count(got, "event: resync\n") != 1 {
 		t.Errorf("stream: %s", got)
 	}
 	s.server.fanout.hand([]live.Event{{Lost: true}})
-	if !slow.lost.Load() {
+	if !slow.lost {
 		t.Error("what the hub lost is not told")
 	}
 	if s.server.fanout.part(slow); len(s.server.fanout.by) != 0 {
 		t.Error("a stream that ended is still kept")
+	}
+}
+
+// A connection that takes only a part of what is written at once gets the rest behind it, in order, and whole (T2).
+func TestStreamTakesAPart(t *testing.T) {
+	s := newSite(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	far, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	near, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := near.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &stream{s: s.server, conn: near, raw: raw, wake: make(chan struct{}, 1)}
+	var want []byte
+	for i := range streamQueue { // far more than the system keeps for a browser that does not read
+		buf := bytes.Repeat([]byte{byte('a' + i)}, 2<<20)
+		want = append(want, buf...)
+		st.offer(buf, false)
+	}
+	if len(st.queue) == 0 || len(st.queue[0]) == 2<<20 || st.lost {
+		t.Fatalf("%d buffers wait (lost %v): the connection took nothing, or all", len(st.queue), st.lost)
+	}
+	got := make(chan []byte, 1)
+	go func() {
+		b, _ := io.ReadAll(far)
+		got <- b
+	}()
+	<-st.wake
+	if err := st.drain(); err != nil {
+		t.Fatal(err)
+	}
+	st.offer([]byte("end"), false) // written at once: nothing stands before it
+	if len(st.queue) != 0 {
+		t.Error("the last was queued")
+	}
+	near.Close()
+	if b := <-got; !bytes.Equal(b, append(want, "end"...)) {
+		t.Errorf("%d bytes came, other than the %d written", len(b), len(want)+3)
 	}
 }
 

@@ -2,6 +2,9 @@ package portal
 
 import (
 	"context"
+	"maps"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,14 +15,15 @@ import (
 )
 
 // The hub is watched once for all event streams (T2: 20,000 of them). A change is encoded once, put into the buffer of each
-// topic whose viewers may hear of it, and every stream of a topic gets the same bytes. A stream holds a few such buffers; one
-// that falls behind loses some and is told to read anew, and nobody waits for it.
+// topic whose viewers may hear of it, and every stream of a topic gets the same bytes: written straight to its connection where that takes
+// them. A stream holds a few such buffers otherwise; one that falls behind loses some and is told to read anew, and nobody waits for it.
 
 const (
 	streamQueue  = 16                    // buffers a slow browser may be behind
 	fanoutHeld   = 1 << 13               // events of the hub that may wait
 	fanoutBatch  = 512                   // events that go out together
 	fanoutPause  = 20 * time.Millisecond // between two batches: under load, more goes out together
+	fanoutPart   = 256                   // streams that are worth a goroutine
 	topicsOfARow = 6
 )
 
@@ -109,30 +113,32 @@ func (f *fanout) hand(batch []live.Event) {
 			f.add(out, r)
 		}
 	}
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	for t, list := range f.by {
-		buf := out[t]
-		if len(buf) == 0 && !lost {
-			continue
-		}
-		for st := range list {
-			st.offer(buf, lost)
+	for t, buf := range out {
+		if len(buf) > 0 || lost {
+			offerAll(f.of(t), buf, lost)
 		}
 	}
 	f.s.metrics.fanout.Observe(time.Since(start).Seconds())
 }
 
-// offer queues a buffer without waiting.
-func (st *stream) offer(buf []byte, lost bool) {
-	if lost {
-		st.lost.Store(true)
+// of are the streams of a topic.
+func (f *fanout) of(t topic) []*stream {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return slices.Collect(maps.Keys(f.by[t]))
+}
+
+// offerAll hands a buffer to many streams, on all processors.
+func offerAll(list []*stream, buf []byte, lost bool) {
+	var group sync.WaitGroup
+	for part := range slices.Chunk(list, max(fanoutPart, (len(list)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))) {
+		group.Go(func() {
+			for _, st := range part {
+				st.offer(buf, lost)
+			}
+		})
 	}
-	select {
-	case st.queue <- buf:
-	default:
-		st.lost.Store(true)
-	}
+	group.Wait()
 }
 
 func (f *fanout) topics() []topic {

@@ -223,7 +223,7 @@ func (m *measured) take(small, large *site) {
 func (m *measured) like(route []*measured) *measured {
 	best := m
 	for _, o := range route {
-		if m.bytes[1]*2 > m.bytes[0]*3 && o.bytes[0]*5 >= m.bytes[1]*4 && o.small[1] > m.small[1] && (best == m || o.small[1] < best.small[1]) {
+		if m.bytes[1]*5 > m.bytes[0]*6 && o.bytes[0]*5 >= m.bytes[1]*4 && o.small[1] > m.small[1] && (best == m || o.small[1] < best.small[1]) {
 			best = o
 		}
 	}

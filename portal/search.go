@@ -216,12 +216,12 @@ func (x *searchIndex) count(number uint32, workers int32) {
 	}
 }
 
-// atLeast are the plants with so many workers exposed to dust, or more.
-func (x *searchIndex) atLeast(n int32) *roaring.Bitmap {
+// atLeast are the plants of a set with so many workers exposed to dust, or more.
+func (x *searchIndex) atLeast(set *roaring.Bitmap, n int32) *roaring.Bitmap {
 	if n >= 1<<workerBits {
 		return roaring.New()
 	}
-	more, equal := roaring.New(), x.all.Clone()
+	more, equal := roaring.New(), set.Clone()
 	for i := workerBits - 1; i >= 0; i-- {
 		if n>>i&1 == 1 {
 			equal.And(x.workers[i])
@@ -280,8 +280,8 @@ func (in *enterprisesInput) sets(x *searchIndex, area string) []*roaring.Bitmap 
 	facets(byScale, in.Scale)
 	facets(byProduction, in.Production)
 	facets(byAccess, in.Access)
-	add(in.MinWorkers > 0, func() *roaring.Bitmap { return x.atLeast(in.MinWorkers) })
-	add(in.MaxWorkers >= 0, func() *roaring.Bitmap { return roaring.AndNot(x.all, x.atLeast(in.MaxWorkers+1)) })
+	add(in.MinWorkers > 0, func() *roaring.Bitmap { return x.atLeast(x.all, in.MinWorkers) })
+	add(in.MaxWorkers >= 0, func() *roaring.Bitmap { return roaring.AndNot(x.all, x.atLeast(x.all, in.MaxWorkers+1)) })
 	for _, c := range []struct {
 		f      facet
 		wanted string
