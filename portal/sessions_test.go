@@ -28,7 +28,8 @@ import (
 
 const (
 	sessionsOfTest   = 2_000
-	sessionEvents    = 10
+	sessionEvents    = 10 // of the test; of the figure, so many that heartbeats fall among them:
+	sessionsFigure   = 70
 	sessionWithin    = time.Second // from before a change is proposed until the last of all sessions has it
 	filesLeft        = 20          // for what a process opens for a moment
 	sessionsAddr     = "DUSTHUB_SESSIONS_ADDR"
@@ -71,9 +72,9 @@ func TestManySessions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some seconds")
 	}
-	n := sessionsOfTest
+	n, events := sessionsOfTest, sessionEvents
 	if v, err := strconv.Atoi(os.Getenv("SESSIONS")); err == nil {
-		n = v
+		n, events = v, sessionsFigure
 	}
 	s := newSite(t)
 	if has, beside := files(t), held(t)+filesLeft; n > has-beside {
@@ -90,18 +91,19 @@ func TestManySessions(t *testing.T) {
 	t.Logf("before the first session the process has %d MB, with all of them %d MB", before>>20, memory()>>20)
 	var took []time.Duration
 	server, browsers := spent(t), client.spent()
-	for i := range sessionEvents {
+	for i := range events {
 		start := time.Now()
 		s.put(&schema.Alarm{Id: fmt.Sprint("LIVE-", i), Enterprise: plantA, Rule: "H", Level: 1, Onset: 1, Condition: "active", Stage: "raised"})
 		client.expect(fmt.Sprint("LIVE-", i))
 		took = append(took, time.Since(start))
 	}
-	each := func(d time.Duration) time.Duration { return (d / sessionEvents).Round(time.Millisecond) }
+	each := func(d time.Duration) time.Duration { return (d / time.Duration(events)).Round(time.Millisecond) }
 	t.Logf("processor time of an event: %v of the server, %v of the browsers", each(spent(t)-server), each(client.spent()-browsers))
 	slices.Sort(took)
-	t.Logf("%d sessions, an event to the last of them: median %v, longest of %d %v", n, took[len(took)/2], len(took), took[len(took)-1])
-	if took[len(took)/2] > sessionWithin {
-		t.Errorf("an event takes %v to all of %d sessions, wanted %v", took[len(took)/2], n, sessionWithin)
+	p90 := took[len(took)*9/10]
+	t.Logf("%d sessions, an event to the last of them: median %v, nine of ten within %v, longest of %d %v", n, took[len(took)/2], p90, len(took), took[len(took)-1])
+	if p90 > sessionWithin {
+		t.Errorf("nine events of ten take %v to all of %d sessions, wanted %v", p90, n, sessionWithin)
 	}
 	if got := s.server.streams.count(); got != n {
 		t.Errorf("%d streams are left of %d", got, n)
