@@ -111,6 +111,9 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.startPlants(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
+	if err := r.seed(ctx); err != nil {
+		return interrupted(ctx, fmt.Errorf("furnish: %w", err))
+	}
 	background, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()

@@ -31,7 +31,7 @@ func baseData(p plants.Plant) []object {
 			"access_state": "connected", "should_access": true, "dusts": []object{{"dust": p.Dust, "daily_yield_kg": 40}},
 			"safety_head": "陈安全", "safety_phone": "13800000000", "address": p.Name + "厂区",
 		}),
-		change("Workshop", object{"code": p.WorkshopCode(), "enterprise": p.Code, "name": p.Process + "车间", "building": p.Building, "area_m2": 1200, "max_workers": p.Workers}),
+		change("Workshop", object{"code": p.WorkshopCode(), "enterprise": p.Code, "name": p.Process + "车间", "building": p.Building, "area_m2": 1200, "max_workers": p.Workers, "unsuited_electrical": p.Unsuited}),
 		change("Gateway", object{"code": p.GatewayCode(), "enterprise": p.Code, "name": "采集网关", "door": string(p.Door)}),
 	}
 	for _, u := range p.Units {

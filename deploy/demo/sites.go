@@ -34,6 +34,9 @@ var fastMotion = map[string]any{
 	"store":  map[string]any{"partition": "2m", "grace": "30s", "checkpoint_every": "1m"},
 	"engine": map[string]any{"offline_after": "20s", "fan_stop_delay": "40s", "model": "demo"},
 	"ledger": map[string]any{"checkpoint_every": "5s"},
+	// How regions stand, and how good readings are, is known after a minute. Days before the demonstration was begun have no history: samples
+	// are taken live and nothing makes them up.
+	"analysis": map[string]any{"sample_every": "20s", "readings_every": "2m"},
 }
 
 // world lists the sites: a ministry with one replica, Jiangsu with three, Shandong with one.

@@ -33,6 +33,7 @@ type Plant struct {
 	Building string
 	Process  string
 	Door     Door
+	Unsuited bool // electrical equipment that an inspector found unfit for dust: a major hazard (MH07)
 	Units    []Unit
 }
 
@@ -135,6 +136,7 @@ func All() []Plant {
 		return p
 	}
 	through := func(d Door, p Plant) Plant { p.Door = d; return p }
+	unsuited := func(p Plant) Plant { p.Unsuited = true; return p }
 	in := func(building string, p Plant) Plant { p.Building = building; return p }
 	return []Plant{
 		with(js("320505", 1, "苏州虎丘明辉铝轮毂有限公司"), "2", "C33", "machinery", "打磨", 126, 35, 120.55, 31.31, wet(1, "wet_swirl", true), dry(2, "dry_cartridge", true, false, "venting", "isolation")),
@@ -148,7 +150,7 @@ func All() []Plant {
 		through(MQTT, with(js("321283", 9, "泰兴永丰橡胶制品有限公司"), "33", "C29", "light", "打磨", 66, 14, 120.05, 32.17, dry(1, "dry_bag", true, false, "venting"))),
 		with(js("320707", 10, "赣榆海州硅材料有限公司"), "6", "C30", "materials", "研磨", 83, 12, 119.17, 34.84, dry(1, "dry_bag", true, false, "venting", "isolation")),
 		through(Line, with(js("320118", 11, "南京高淳金属粉末有限公司"), "7", "C32", "nonferrous", "筛分", 41, 9, 118.89, 31.33, dry(1, "dry_cartridge", true, false, "inerting"))),
-		with(js("320813", 12, "洪泽洁源淀粉有限公司"), "11", "C13", "light", "干燥", 112, 31, 118.87, 33.29, dry(1, "dry_bag", true, false, "venting", "isolation"), dry(2, "dry_bag", true, false, "venting"), dry(3, "dry_cyclone", true, false, "venting")),
+		unsuited(with(js("320813", 12, "洪泽洁源淀粉有限公司"), "11", "C13", "light", "干燥", 112, 31, 118.87, 33.29, dry(1, "dry_bag", true, false, "venting", "isolation"), dry(2, "dry_bag", true, false, "venting"), dry(3, "dry_cyclone", true, false, "venting"))),
 		with(sd("371302", 13, "临沂兰山恒森板业有限公司"), "26", "C20", "light", "砂光", 210, 56, 118.35, 35.05, dry(1, "dry_bag", true, true, "venting", "isolation"), dry(2, "dry_bag", true, true, "venting")),
 		with(sd("371326", 14, "平邑蒙山木制品有限公司"), "26", "C20", "light", "砂光", 45, 15, 117.64, 35.51, dry(1, "dry_bag", true, true, "venting")),
 		with(sd("370613", 15, "烟台莱山轻合金制造有限公司"), "3", "C36", "machinery", "打磨", 190, 48, 121.45, 37.51, wet(1, "wet_venturi", true), wet(2, "wet_swirl", true)),
@@ -156,7 +158,7 @@ func All() []Plant {
 		with(sd("370983", 17, "肥城泰山煤粉制备有限公司"), "34", "C25", "materials", "制粉", 52, 13, 116.77, 36.18, dry(1, "dry_bag", true, false, "inerting", "venting")),
 		with(sd("370682", 18, "莱阳华纤聚酯纤维有限公司"), "28", "C28", "textile", "切断", 135, 38, 120.71, 36.98, dry(1, "dry_cartridge", true, false, "venting")),
 		through(SM4, with(sd("370283", 19, "青岛平度华强铸造有限公司"), "10", "C33", "machinery", "抛丸", 98, 24, 119.99, 36.78, dry(1, "dry_cartridge", true, false, "venting", "isolation"))),
-		with(sd("371481", 20, "乐陵德州塑业有限公司"), "32", "C29", "light", "粉碎", 37, 10, 117.23, 37.73, dry(1, "dry_bag", true, false, "venting"), wet(2, "wet_curtain", false)),
+		unsuited(with(sd("371481", 20, "乐陵德州塑业有限公司"), "32", "C29", "light", "粉碎", 37, 10, 117.23, 37.73, dry(1, "dry_bag", true, false, "venting"), wet(2, "wet_curtain", false))),
 	}
 }
 
