@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// requestTimeout bounds one call of the portals' API.
-const requestTimeout = 10 * time.Second
+// requestTimeout bounds one call of the portals' API: with a country's thirty sites on a few cores an answer may take its time.
+const requestTimeout = time.Minute
 
 // statusError is an answer of the API that is not a success.
 type statusError struct {
