@@ -1,11 +1,9 @@
 package quality
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,13 +13,10 @@ import (
 )
 
 const (
-	provinceDigits = 2
-	cityDigits     = 4
-	countyDigits   = 6
-	eventsHeld     = 1 << 14
-	restEvery      = 8 // counties, or plants, looked at before others get their turn
-	restFor        = 5 * time.Millisecond
-	lookEvery      = time.Second
+	eventsHeld = 1 << 14
+	restEvery  = 8 // counties, or plants, looked at before others get their turn
+	restFor    = 5 * time.Millisecond
+	lookEvery  = time.Second
 )
 
 // Keeper holds what was found in every plant, and adds it up by region. Sync keeps it up; a Survey calls it.
@@ -42,39 +37,6 @@ type Keeper struct {
 
 	events <-chan live.Event
 	stop   func()
-}
-
-// place is where a plant stands in lists.
-type place struct{ region, code string }
-
-func (p place) compare(o place) int {
-	return cmp.Or(cmp.Compare(p.region, o.region), cmp.Compare(p.code, o.code))
-}
-
-// cell is how many of a plant's records a rule finds wanting.
-type cell struct {
-	rule    uint8
-	records uint16
-}
-
-// entry is what is known of a plant.
-type entry struct {
-	region         string
-	due, connected bool
-	level          string
-	offline        map[string]bool // gateways that are known, whether they are not heard
-	systems        [][]string      // the gateways of each dust system
-	cells          []cell
-	j              Judgement // without its findings
-}
-
-// Count is how many plants and records a rule finds wanting.
-type Count struct{ Plants, Records int }
-
-// sums are a region's.
-type sums struct {
-	s     schema.Standing
-	rules []Count
 }
 
 // NewKeeper makes a keeper that knows nothing yet.
@@ -191,66 +153,6 @@ func (k *Keeper) note(r store.Row) {
 	}
 }
 
-const plantDigits = 12
-
-// seen is what was read of a plant.
-type seen struct {
-	Plant
-	offline map[string]bool
-	level   string
-}
-
-// read reads everything of the plants whose codes begin with one of some prefixes: a county's, or plants'.
-func (k *Keeper) read(ctx context.Context, prefixes ...string) (map[string]*seen, error) {
-	out := map[string]*seen{}
-	err := k.store.EachKeyed(ctx, readTypes, prefixes, func(r store.Row) error {
-		if len(r.Key) < plantDigits {
-			return nil
-		}
-		code := r.Key[:plantDigits]
-		if out[code] == nil {
-			out[code] = &seen{}
-		}
-		out[code].take(r.Record)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read plants: %w", err)
-	}
-	return out, nil
-}
-
-var readTypes = append([]string{"GatewayState", "RiskResult"}, Types...)
-
-func (p *seen) take(rec schema.Record) {
-	switch r := rec.(type) {
-	case *schema.GatewayState:
-		if p.offline == nil {
-			p.offline = map[string]bool{}
-		}
-		p.offline[r.GetGateway()] = r.GetState() == "offline"
-	case *schema.RiskResult:
-		p.level = r.GetLevel()
-	default:
-		p.Add(rec)
-	}
-}
-
-// GatherAll reads the base data of plants. Those that are gone are left out.
-func (k *Keeper) GatherAll(ctx context.Context, codes []string) ([]*Plant, error) {
-	all, err := k.read(ctx, codes...)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]*Plant, 0, len(codes))
-	for _, code := range codes {
-		if p := all[code]; p != nil && p.Enterprise != nil {
-			out = append(out, &p.Plant)
-		}
-	}
-	return out, nil
-}
-
 // judge judges plants of a county anew and puts them in place of what was known of them.
 func (k *Keeper) judge(ctx context.Context, county string, codes []string) error {
 	prefix := county
@@ -303,149 +205,5 @@ func (k *Keeper) replace(code string, old, fresh *entry) {
 	k.order = with(k.order, at)
 	for _, c := range fresh.cells {
 		k.found[c.rule] = with(k.found[c.rule], at)
-	}
-}
-
-// with is a sorted list with a place, without the same without it.
-func with(list []place, at place) []place {
-	if i, there := slices.BinarySearchFunc(list, at, place.compare); !there {
-		return slices.Insert(list, i, at)
-	}
-	return list
-}
-
-func without(list []place, at place) []place {
-	if i, there := slices.BinarySearchFunc(list, at, place.compare); there {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
-}
-
-// entry judges a plant.
-func (p *seen) entry() *entry {
-	e := &entry{
-		region: p.Enterprise.GetRegion(), due: Due(p.Enterprise), connected: Connected(p.Enterprise), systems: p.wiring(), j: Judge(&p.Plant), level: p.level, offline: p.offline,
-	}
-	for _, f := range e.j.Findings {
-		i := slices.IndexFunc(e.cells, func(c cell) bool { return c.rule == uint8(f.Rule) })
-		if i < 0 {
-			e.cells = append(e.cells, cell{rule: uint8(f.Rule)})
-			i = len(e.cells) - 1
-		}
-		e.cells[i].records++
-	}
-	e.j.Findings, e.cells = nil, slices.Clip(e.cells)
-	return e
-}
-
-// online says whether one of the gateways is heard; one that was never heard is not.
-func (e *entry) online(gateways []string) bool {
-	return slices.ContainsFunc(gateways, func(g string) bool { off, known := e.offline[g]; return known && !off })
-}
-
-// heard says whether the plant is: one of its gateways is.
-func (e *entry) heard() bool {
-	for _, off := range e.offline {
-		if !off {
-			return true
-		}
-	}
-	return false
-}
-
-// regionsOf are the regions a plant counts in.
-func regionsOf(region string) []string {
-	if len(region) != countyDigits {
-		return []string{""}
-	}
-	return []string{"", region[:provinceDigits], region[:cityDigits], region}
-}
-
-// count adds a plant's part to its regions, or takes it away. The caller holds mu.
-func (k *Keeper) count(e *entry, sign int) {
-	one := e.standing()
-	for _, r := range regionsOf(e.region) {
-		to := k.sums[r]
-		if to == nil {
-			to = &sums{rules: make([]Count, len(shipped.rules))}
-			k.sums[r] = to
-		}
-		add(&to.s, one, int64(sign))
-		for _, c := range e.cells {
-			to.rules[c.rule].Plants += sign
-			to.rules[c.rule].Records += sign * int(c.records)
-		}
-	}
-}
-
-// Figures is how a region stands.
-type Figures struct {
-	Standing *schema.Standing
-	Rules    []Count // by the number of the rule
-	Plants   int     // judged, of the whole site
-	Left     int     // of the whole site, to be judged anew
-	Done     bool    // every plant was judged at least once
-	At       int64   // ms, when the last change was taken in
-}
-
-// Region is how a region (0, 2, 4 or 6 digits) stands.
-func (k *Keeper) Region(prefix string) Figures {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	out := Figures{Standing: &schema.Standing{}, Rules: make([]Count, len(shipped.rules)), Plants: len(k.state), Left: len(k.dirty), Done: k.done, At: k.at}
-	if s := k.sums[prefix]; s != nil {
-		add(out.Standing, &s.s, 1)
-		copy(out.Rules, s.rules)
-	}
-	return out
-}
-
-// Parts is how each of a region's parts stands that has plants: of the country its provinces, and so on.
-func (k *Keeper) Parts(prefix string) map[string]*schema.Standing {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	out := map[string]*schema.Standing{}
-	for r, s := range k.sums {
-		if len(r) == len(prefix)+provinceDigits && strings.HasPrefix(r, prefix) && s.s.GetPlants() > 0 {
-			out[r] = &schema.Standing{}
-			add(out[r], &s.s, 1)
-		}
-	}
-	return out
-}
-
-// Wanting lists plants of a region that a rule finds wanting, in the order of region and code, after a plant ("" from the first); next is
-// where to go on, "" at the end.
-func (k *Keeper) Wanting(prefix string, rule int, after string, limit int) (codes []string, next string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	start := place{region: prefix}
-	if e := k.state[after]; e != nil {
-		start = place{e.region, after + "\x00"}
-	}
-	list := k.found[uint8(rule)]
-	i, _ := slices.BinarySearchFunc(list, start, place.compare)
-	for ; i < len(list) && strings.HasPrefix(list[i].region, prefix); i++ {
-		if len(codes) == limit {
-			return codes, codes[limit-1]
-		}
-		codes = append(codes, list[i].code)
-	}
-	return codes, ""
-}
-
-// each calls fn for every plant in order, until it returns false. The order is that of the call; plants that came since are left out.
-func (k *Keeper) each(fn func(region, code string, connected bool) bool) {
-	k.mu.Lock()
-	order := slices.Clone(k.order)
-	k.mu.Unlock()
-	for _, p := range order {
-		k.mu.Lock()
-		e := k.state[p.code]
-		connected := e != nil && e.connected
-		k.mu.Unlock()
-		if !fn(p.region, p.code, connected) {
-			return
-		}
 	}
 }
