@@ -61,7 +61,7 @@ export function alarmTrack(alarm: Alarm): TrackStep[] {
       stage: 'false_alarm',
       state: 'done',
       ...(step?.time ? { time: step.time } : {}),
-      ...(step ? { who: step.actor_name ?? step.actor ?? '' } : {}),
+      ...(step ? { who: step.actor_name ?? step.actor } : {}),
     },
   ]
 }
@@ -103,7 +103,7 @@ export function checkActions(view: SpotCheckView, own: boolean): CheckAction[] {
 /** Whether the plant's word is awaited. An answer counts as soon as it is here, though the issuing site may not have it yet. */
 export function checkAwaitsPlant(view: SpotCheckView): boolean {
   const { stage, ordered = 0 } = view.spot_check
-  if (stage === 'ordered') return !view.answers?.some((a) => (a.time ?? 0) > ordered)
+  if (stage === 'ordered') return !view.answers?.some((a) => a.time > ordered)
   return stage === 'issued' && !view.answers?.length
 }
 

@@ -29,7 +29,7 @@ export function regionChoices(
   if (chosen && !out.some((c) => c.region === chosen)) out.push({ region: chosen, name: chosen, depth: out.length }) // not read yet
   const depth = out.length
   for (const p of parts)
-    if (!out.some((c) => c.region === p.region)) out.push({ region: p.region, name: p.short ?? p.name, depth })
+    if (!out.some((c) => c.region === p.region)) out.push({ region: p.region, name: p.short, depth })
   return out
 }
 
