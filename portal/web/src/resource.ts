@@ -148,3 +148,9 @@ export function changesOf(types: readonly string[], enterprise?: string): (chang
   return (change) =>
     types.includes(change.type) && (!enterprise || !change.enterprise || change.enterprise === enterprise)
 }
+
+/** The same for one record: its changes, and those that do not say of which record they are. */
+export const changesOfOne =
+  (type: string, key: string) =>
+  (change: Change): boolean =>
+    change.type === type && (!change.key || change.key === key)

@@ -1,6 +1,7 @@
 // The enterprises' portal, made for a phone.
 import './vant.css'
 import '../design/base.css'
+import '../design/workbench.css'
 import '../theme'
 import { createApp } from 'vue'
 import { i18n, restoreLocale } from '../i18n'

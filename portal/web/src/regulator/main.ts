@@ -1,5 +1,6 @@
 // The regulators' portal.
 import '../design/base.css'
+import '../design/workbench.css'
 import '../theme'
 import 'element-plus/theme-chalk/base.css'
 import 'element-plus/theme-chalk/dark/css-vars.css'
