@@ -116,13 +116,24 @@ export async function settle(page) {
   }
 }
 
+/** Brings every chart into sight once, which is when it is drawn, and goes back to the top. */
+export async function drawCharts(page) {
+  await page.evaluate(async () => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+    for (const chart of document.querySelectorAll('.chart:empty')) {
+      chart.scrollIntoView()
+      await frame()
+    }
+    window.scrollTo(0, 0)
+  })
+  await page.waitForFunction(() => ![...document.querySelectorAll('.chart:empty')].some((c) => c.clientHeight))
+}
+
 /** The whole page at once: the window is made as tall as the page, so that what is fixed to its foot stays there. */
 export async function shoot(page, size, name) {
   const height = await page.evaluate(() => document.documentElement.scrollHeight)
   await page.setViewportSize({ ...VIEWPORTS[size], height: Math.max(height, VIEWPORTS[size].height) })
-  // Charts are drawn when they come into sight.
-  const drawn = () => [...document.querySelectorAll('.chart')].every((c) => c.childElementCount || !c.clientHeight)
-  await page.waitForFunction(drawn, undefined, { timeout: 5000 }).catch(() => undefined)
+  await drawCharts(page)
   await page.waitForTimeout(250)
   await page.screenshot({ path: `${SHOTS}${name}.png` })
   await page.setViewportSize(VIEWPORTS[size])

@@ -1,8 +1,9 @@
 // Every page of both portals with something hostile behind every text (payload.mjs): nothing of it may run or become an element.
-import { logIn, open, settle } from './browser.mjs'
+import { drawCharts, logIn, open, settle } from './browser.mjs'
 
 /** What came of it on a page: something ran, or became an element. Pointing at the charts opens what they say there. */
 async function harm(page) {
+  await drawCharts(page)
   for (const chart of await page.locator('.chart').all()) {
     if (!(await chart.isVisible())) continue
     await chart.scrollIntoViewIfNeeded()

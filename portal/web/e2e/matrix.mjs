@@ -1,7 +1,7 @@
 // Every page in every size, theme and language that somebody uses: sizes with themes, sizes with languages and themes with languages all
 // meet (pairwise), so six looks stand for twelve. A page is loaded once for a desk and once for a phone; theme, size and language change
 // in it as people change them, so that what does not follow is found, too.
-import { layout, logIn, open, settle, SHOTS, VIEWPORTS } from './browser.mjs'
+import { drawCharts, layout, logIn, open, settle, SHOTS, VIEWPORTS } from './browser.mjs'
 import { violations } from './axe.mjs'
 import { clausesOf, record } from './clauses.mjs'
 import { reach } from './keyboard.mjs'
@@ -43,6 +43,7 @@ async function look(page, { portal, base, path, name, looks, keyboard }, complai
   await page.goto(base + path)
   let now = looks[0]
   await settle(page)
+  await drawCharts(page)
   for (const [i, next] of looks.entries()) {
     const { size, theme, english = false, colours } = next
     await change(page, now, next)

@@ -16,6 +16,8 @@ const app = createApp(App).use(i18n).use(router)
 await router.isReady().catch(() => undefined) // until then the page's own first words stay
 app.mount('#app')
 
-const begin = (): void => void registerWorker() // after the page, whose loading it would slow
+// The worker brings the whole portal: after what the first page asks for, which it would slow.
+const LATER_MS = 3000
+const begin = (): void => void setTimeout(() => void registerWorker(), LATER_MS)
 if (document.readyState === 'complete') begin()
 else window.addEventListener('load', begin)
