@@ -1,7 +1,6 @@
 // What the fixture answers for accounts, people, authorities and the audit. It checks roles, so that a page which asks for more than
 // its role may read is found.
-const MIN = 60_000
-const HOUR = 60 * MIN
+import { HOUR, MIN } from './times.mjs'
 
 /** The people these pages are about. */
 export const STAFF = {

@@ -1,5 +1,6 @@
 // What the fixture answers on the pages of the analysis and of reports: figures of a province by its cities, or of the country by its provinces.
-const DAY = 86_400_000
+import { DAY } from './times.mjs'
+
 const RULES = [
   [
     'code_region',

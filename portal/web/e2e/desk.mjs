@@ -1,7 +1,5 @@
 // What the fixture answers to the plant's newer pages: shelves, limits, combined rules, hazards, explanations, notifications.
-const MIN = 60_000
-const HOUR = 60 * MIN
-const DAY = 24 * HOUR
+import { DAY, HOUR, MIN } from './times.mjs'
 
 /** Adds the newer records to a world, and how its alarms are called. */
 export function furnish(w) {

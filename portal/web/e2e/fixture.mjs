@@ -7,11 +7,13 @@ import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { analysisAnswer, reportOf } from './analysis.mjs'
 import { accountAnswer, DUE, STAFF } from './account.mjs'
-import { baseAnswer, baseQuestion, found } from './base.mjs'
+import { baseAnswer, baseQuestion } from './base.mjs'
 import { keyAnswer } from './keys.mjs'
 import { furnish, readDesk, writeDesk } from './desk.mjs'
 import { hostile } from './payload.mjs'
-import { backTest, opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
+import { backTest, modelAnswer, modelQuestion } from './models.mjs'
+import { opsAnswer, opsDelete, opsQuestion, urgency } from './ops.mjs'
+import { found } from './records.mjs'
 import { found as searched, furnishSearch, saveSearch, searchAnswer } from './search.mjs'
 import { federation, makeWorld, overview, plantView } from './world.mjs'
 
@@ -298,7 +300,8 @@ export class Site {
       const items = searched(w, q)
       return json({ items, total: items.length })
     }
-    const ops = opsAnswer(w, route, q) ?? analysisAnswer(w, route, q) ?? searchAnswer(w, route, q)
+    const ops =
+      opsAnswer(w, route, q) ?? modelAnswer(w, route, q) ?? analysisAnswer(w, route, q) ?? searchAnswer(w, route, q)
     if (ops) return json(ops)
     const found = {
       alarms: w.alarms.find((v) => v.alarm.id === part[2]),
@@ -376,7 +379,7 @@ export class Site {
       return json(desk[1], desk[0])
     }
     if (part[1] === 'search') return json(saveSearch(w, sent, login))
-    const answer = opsQuestion(w, part, sent)
+    const answer = opsQuestion(w, part, sent) ?? modelQuestion(w, part, sent)
     if (answer) return json(answer)
     const who = { actor: login, actor_name: PEOPLE[login].name, time: Date.now() }
     const STAGES = {
