@@ -29,14 +29,14 @@ import (
 
 const (
 	nationRounds   = 100
-	nationTries    = 4
+	nationTries    = 8
 	nationSmall    = 1000
 	nationTimes    = 2       // what the larger country may cost, in times what the smaller one does
 	nationSlackMs  = 0.25    // and this beside it: below it a clock says nothing
 	nationDays     = 30      // of which the country knows how its regions stood
-	readsSmall     = 190     // plants in one province
+	readsSmall     = 600     // plants in one province
 	readsTimes     = 4       // as many in the larger one
-	readsSlack     = 64      // rows that are read for other reasons
+	readsSlack     = 40      // rows that are read for other reasons
 	readsWhenGone  = 2 * 256 // rows that are read for somebody who has gone: the store looks every 256
 	pagesPlants    = 1300
 	nationProvince = "32"
@@ -63,11 +63,11 @@ var nationQuestions = map[string][]inquiry{
 	"plant-file":              {{"ministry", "/enterprises/" + plantA + "/file"}},
 	"risk":                    {{"ministry", "/enterprises/" + plantA + "/risk"}},
 	"risk-history":            {{"ministry", "/enterprises/" + plantA + "/risk/history?limit=50"}},
-	"alarms":                  {{"ministry", "/alarms?limit=50"}, {"ministry", "/alarms?limit=50&stage=open"}, {"province", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50"}},
+	"alarms":                  {{"ministry", "/alarms?limit=50"}, {"ministry", "/alarms?limit=50&stage=open"}, {"province", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50"}, {"manager-a", "/alarms?limit=50"}},
 	"alarm":                   {{"ministry", "/alarms/AL-" + plantA}},
-	"alarm-statistics":        {{"ministry", "/alarms/statistics"}, {"province", "/alarms/statistics"}, {"suzhou", "/alarms/statistics"}},
+	"alarm-statistics":        {{"ministry", "/alarms/statistics"}, {"province", "/alarms/statistics"}, {"suzhou", "/alarms/statistics"}, {"manager-a", "/alarms/statistics"}},
 	"alarm-statistics-series": {{"ministry", "/alarms/statistics/series?step=hour"}, {"suzhou", "/alarms/statistics/series?step=hour"}},
-	"warnings":                {{"ministry", "/warnings?limit=50&stage=open"}, {"suzhou", "/warnings?limit=50&stage=open"}, {"suzhou", "/warnings?limit=50"}},
+	"warnings":                {{"ministry", "/warnings?limit=50&stage=open"}, {"suzhou", "/warnings?limit=50&stage=open"}, {"suzhou", "/warnings?limit=50"}, {"manager-a", "/warnings?limit=50"}},
 	"warning":                 {{"ministry", "/warnings/W-" + plantA}},
 	"analysis":                {{"ministry", "/analysis"}, {"suzhou", "/analysis"}},
 	"analysis-trend":          {{"ministry", "/analysis/trend?days=30"}, {"suzhou", "/analysis/trend?days=30"}},
@@ -84,14 +84,14 @@ var nationQuestions = map[string][]inquiry{
 	"deliveries":              {{"ministry", "/deliveries?limit=50"}, {"ministry", "/deliveries?limit=50&mine=true"}, {"suzhou", "/deliveries?limit=50"}},
 	"spot-checks":             {{"ministry", "/spot-checks?limit=50"}, {"suzhou", "/spot-checks?limit=50"}, {"suzhou", "/spot-checks?limit=50&stage=open"}},
 	"spot-check":              {{"ministry", "/spot-checks/S-" + plantA}},
-	"cleaning":                {{"ministry", "/cleaning?enterprise=" + plantA}},
+	"cleaning":                {{"ministry", "/cleaning?enterprise=" + plantA}, {"manager-a", "/cleaning"}},
 	"federation":              {{"ministry", "/federation"}},
 	"quarantine":              {{"ministry", "/quarantine?limit=50"}, {"suzhou", "/quarantine?limit=50"}},
 	"counts":                  {{"ministry", "/counts"}},
 	"latency":                 {{"ministry", "/latency"}},
 	"ledger":                  {{"ministry", "/ledger?limit=50"}},
 	"ledger-heads":            {{"ministry", "/ledger/heads"}},
-	"records":                 {{"ministry", "/records/Metric?limit=50"}, {"suzhou", "/records/Metric?limit=50"}, {"ministry", "/records/Enterprise?limit=50"}},
+	"records":                 {{"ministry", "/records/Metric?limit=50"}, {"suzhou", "/records/Metric?limit=50"}, {"ministry", "/records/Enterprise?limit=50"}, {"manager-a", "/records/Metric?limit=50"}},
 	"record-versions":         {{"ministry", "/records/Enterprise/" + plantA + "/versions"}},
 	"orgs":                    {{"ministry", "/orgs"}},
 	"users":                   {{"security", "/users?limit=50"}},
@@ -199,6 +199,18 @@ func TestNation(t *testing.T) {
 		a, b := like.small, m.large
 		t.Logf("%-62.62s %9.2f %9.2f %9.2f %9.2f %6.1f %6.1f%s", q.login+" "+q.path, a[0], a[1], b[0], b[1], b[0]/a[0], b[1]/a[1], mark)
 	})
+	for _, id := range []string{"alarm-statistics", "alarm-statistics-series", "latency"} {
+		t.Logf("%s: the first who asks waits %v in the smaller country, %v in the larger; nobody after", id, small.first(id), large.first(id))
+	}
+}
+
+// first is how long those wait who ask for a count that nobody has asked for before.
+func (s *site) first(id string) time.Duration {
+	clear(s.server.counted.by)
+	clear(s.server.countedOver.by)
+	clear(s.server.latencies.by)
+	_, took := s.asks(nationQuestions[id][0])
+	return took.Round(100 * time.Microsecond)
 }
 
 // measured is a question with its times in the two countries: median and 99th percentile, ms, the least of some tries; and how long the answers are.
@@ -223,7 +235,7 @@ func (m *measured) take(small, large *site) {
 func (m *measured) like(route []*measured) *measured {
 	best := m
 	for _, o := range route {
-		if m.bytes[1]*5 > m.bytes[0]*6 && o.bytes[0]*5 >= m.bytes[1]*4 && o.small[1] > m.small[1] && (best == m || o.small[1] < best.small[1]) {
+		if m.bytes[1]*5 > m.bytes[0]*6 && o.bytes[0]*5 >= m.bytes[1]*4 && o.small[0] > m.small[0] && (best == m || o.small[0] < best.small[0]) {
 			best = o
 		}
 	}
@@ -312,9 +324,10 @@ func (s *site) regionDays(plants int, counties []string) []schema.Record {
 func (s *site) asks(q inquiry) (reply, time.Duration) {
 	s.t.Helper()
 	req := httptest.NewRequest(http.MethodGet, "/api/v1"+q.path, nil)
-	req.AddCookie(&http.Cookie{Name: s.server.doors[Regulator].cookieName(), Value: s.tokens[q.login]})
+	portal := portalOf(q.login)
+	req.AddCookie(&http.Cookie{Name: s.server.doors[portal].cookieName(), Value: s.tokens[q.login]})
 	start := time.Now()
-	res, err := s.server.App(Regulator).Test(req, -1)
+	res, err := s.server.App(portal).Test(req, -1)
 	took := time.Since(start)
 	if err != nil {
 		s.t.Fatal(err)

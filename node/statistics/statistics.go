@@ -342,11 +342,17 @@ var openStages = []string{"raised", "acknowledged", "disposed", "fed_back"}
 
 // stand lists alarms that have been active for long, as is known now, whenever they began.
 func (c *collector) stand(ctx context.Context) error {
+	var queries []store.Query
 	for _, stage := range openStages {
-		q := store.Query{Type: "Alarm", Index: "stage,onset", Prefix: []string{stage}, To: c.q.To - c.standingMs}
+		queries = append(queries, store.Query{Type: "Alarm", Index: "stage,onset", Prefix: []string{stage}, To: c.q.To - c.standingMs})
+	}
+	if c.q.Enterprise != "" { // its own are fewer than all that are open
+		queries = []store.Query{{Type: "Alarm", Index: "enterprise,onset", Prefix: []string{c.q.Enterprise}, To: c.q.To - c.standingMs}}
+	}
+	for _, q := range queries {
 		err := c.rows.Each(ctx, q, func(r store.Row) (bool, error) {
 			a, ok := r.Record.(*schema.Alarm)
-			if !ok || a.GetCondition() != "active" || a.GetSuppressed() || c.q.Enterprise != "" && a.GetEnterprise() != c.q.Enterprise || !c.plant(a.GetEnterprise()).in {
+			if !ok || a.GetCondition() != "active" || a.GetSuppressed() || !slices.Contains(openStages, a.GetStage()) || !c.plant(a.GetEnterprise()).in {
 				return true, nil
 			}
 			since := max(a.GetOnset(), a.GetSince())

@@ -27,9 +27,9 @@ const (
 	unlockedEvery = 23 // and has no lock-air device, which some dusts demand
 	hazardEvery   = 11 // and a major hidden danger
 	checkedEvery  = 19 // and was checked, on line
-	shelfEvery    = 29 // and has alarms shelved
+	shelfEvery    = 18 // and has alarms shelved
 	ruleEvery     = 5  // and a combined rule of its own
-	strangeEvery  = 31 // and sent what was refused
+	strangeEvery  = 16 // and sent what was refused
 	spread        = 7919
 	hot           = 150 // °C in a hopper
 )
