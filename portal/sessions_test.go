@@ -196,15 +196,15 @@ func (p *sessionsProcess) spent() time.Duration {
 		p.t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(b), ") ")
-	var ticks time.Duration
+	ticks := 0
 	for _, field := range strings.Fields(rest)[11:13] { // utime and stime, in hundredths of a second
 		n, err := strconv.Atoi(field)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		ticks += time.Duration(n)
+		ticks += n
 	}
-	return ticks * 10 * time.Millisecond
+	return time.Duration(10*ticks) * time.Millisecond
 }
 
 func (p *sessionsProcess) end() {

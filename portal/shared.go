@@ -31,7 +31,7 @@ type share[V any] struct {
 
 func newShared[K comparable, V any](now func() time.Time, keep time.Duration, most int) *shared[K, V] {
 	c := &shared[K, V]{now: now, keep: keep, most: most, by: map[K]*share[V]{}}
-	c.life, c.end = context.WithCancel(context.Background())
+	c.life, c.end = context.WithCancel(context.Background()) //nolint:gosec // close calls it
 	return c
 }
 
