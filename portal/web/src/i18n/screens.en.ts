@@ -29,6 +29,7 @@ export const screensEn: typeof screensZh = {
   today: '{n} today',
   ranking: 'Highest risk',
   rankingOf: 'first {n}',
+  upTo: 'to {time}',
   response: 'Response times (7 days)',
   ack: 'Acknowledged',
   dispose: 'Disposed',

@@ -27,6 +27,7 @@ export const screensZh = {
   today: '今日 {n}',
   ranking: '风险倒排',
   rankingOf: '前 {n} 家',
+  upTo: '截至 {time}',
   response: '响应时间（近 7 天）',
   ack: '签收',
   dispose: '处置',
