@@ -47,6 +47,9 @@ type inquiry struct{ login, path string }
 
 var escaped = url.QueryEscape
 
+// farBack is a page of alarms behind the newest that memory holds: those of five days and earlier, of ten that the country has.
+var farBack = "/alarms?limit=50&after=" + place{nation.Beginning - 5*dayMs, "Z"}.cursor()
+
 // nationQuestions are what is measured, by the id of the route. Every reading of the portal is here or in notMeasured.
 var nationQuestions = map[string][]inquiry{
 	"overview":          {{"ministry", "/overview"}, {"ministry", "/overview?region=320000"}, {"ministry", "/overview?region=320500"}, {"ministry", "/overview?region=320505"}, {"province", "/overview"}, {"suzhou", "/overview"}},
@@ -63,7 +66,7 @@ var nationQuestions = map[string][]inquiry{
 	"plant-file":              {{"ministry", "/enterprises/" + plantA + "/file"}},
 	"risk":                    {{"ministry", "/enterprises/" + plantA + "/risk"}},
 	"risk-history":            {{"ministry", "/enterprises/" + plantA + "/risk/history?limit=50"}},
-	"alarms":                  {{"ministry", "/alarms?limit=50"}, {"ministry", "/alarms?limit=50&stage=open"}, {"province", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50"}, {"manager-a", "/alarms?limit=50"}},
+	"alarms":                  {{"ministry", "/alarms?limit=50"}, {"ministry", "/alarms?limit=50&stage=open"}, {"province", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50&stage=open"}, {"suzhou", "/alarms?limit=50"}, {"manager-a", "/alarms?limit=50"}, {"ministry", farBack}, {"suzhou", farBack}},
 	"alarm":                   {{"ministry", "/alarms/AL-" + plantA}},
 	"alarm-statistics":        {{"ministry", "/alarms/statistics"}, {"province", "/alarms/statistics"}, {"suzhou", "/alarms/statistics"}, {"manager-a", "/alarms/statistics"}},
 	"alarm-statistics-series": {{"ministry", "/alarms/statistics/series?step=hour"}, {"suzhou", "/alarms/statistics/series?step=hour"}},
