@@ -24,6 +24,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What went wrong, as an error of the API, which pages know how to show. */
+export const asError = (e: unknown): ApiError => (e instanceof ApiError ? e : new ApiError(0, { title: String(e) }))
+
 let csrf = ''
 let offset = 0 // server's clock minus ours, ms
 let known = false // whether that was ever measured
@@ -191,12 +194,16 @@ export const upload = (file: Blob, name: string): Promise<Attachment> =>
 
 export const attachmentUrl = (id: string): string => `/api/v1/attachments/${encodeURIComponent(id)}`
 
-/** Saves what a path answers as a file, with the refusal in words where there is none. */
-export async function download(path: string, name: string): Promise<void> {
-  const url = URL.createObjectURL(await call<Blob>('get', path, { parseAs: 'blob', headers: { Accept: '*/*' } }))
+/** Saves what is here as a file. */
+export function saveAs(file: Blob, name: string): void {
+  const url = URL.createObjectURL(file)
   const a = document.createElement('a')
   a.href = url
   a.download = name
   a.click()
   URL.revokeObjectURL(url)
 }
+
+/** Saves what a path answers as a file, with the refusal in words where there is none. */
+export const download = async (path: string, name: string): Promise<void> =>
+  saveAs(await call<Blob>('get', path, { parseAs: 'blob', headers: { Accept: '*/*' } }), name)

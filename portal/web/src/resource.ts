@@ -3,7 +3,7 @@ import { QueryClient, useQuery } from '@tanstack/vue-query'
 import { computed, getCurrentInstance, onBeforeMount, onScopeDispose, ref, shallowRef, watch } from 'vue'
 import type { Ref, ShallowRef } from 'vue'
 import type { Change } from './api'
-import { ApiError, serverNow } from './client'
+import { asError, serverNow, type ApiError } from './client'
 import { ANYTHING, onChange } from './live'
 import { showOld } from './old'
 import { Reading } from './reading'
@@ -31,8 +31,6 @@ export interface ResourceOptions {
   /** Show at once what an earlier page read, with its time, until it is read anew. Not for what a person edits. */
   keep?: boolean
 }
-
-const asError = (e: unknown): ApiError => (e instanceof ApiError ? e : new ApiError(0, { title: String(e) }))
 
 const queries = new QueryClient({
   defaultOptions: {

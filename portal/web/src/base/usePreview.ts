@@ -1,6 +1,6 @@
 // What a change would lead to, asked for while it is being made; an answer that was overtaken is not shown.
 import { onScopeDispose, ref, shallowRef } from 'vue'
-import { ApiError, post } from '../client'
+import { asError, post, type ApiError } from '../client'
 import type { PreviewView, RecordChange } from './types'
 
 const SETTLE_MS = 500
@@ -24,7 +24,7 @@ export function usePreview() {
     } catch (e) {
       if (mine !== turn) return
       view.value = undefined
-      error.value = e instanceof ApiError ? e : new ApiError(0, { title: String(e) })
+      error.value = asError(e)
     } finally {
       if (mine === turn) asking.value = false
     }
