@@ -1,6 +1,7 @@
 // The pages of accounts, people and the audit on the fixture's world, at a desk and on a phone: what is due comes first, every role
 // lands where it may read, and nothing on the way is refused or complained of.
 import { by, inspect, launch, logIn, open, settle, shoot, SIZES } from './browser.mjs'
+import { keep, record } from './clauses.mjs'
 import { Site } from './fixture.mjs'
 
 const NEW = 'Fresh-password1'
@@ -196,5 +197,7 @@ try {
 const wrong = [...new Set(complaints)].filter(told)
 for (const c of wrong) console.error('-', c)
 console.log(wrong.length ? 'accounts: something is wrong' : 'accounts: all looked at')
+record('accounts, what is due, people and the audit, at a desk and on a phone', [], !wrong.length)
 process.exitCode = wrong.length ? 1 : 0
 await import('./privacy.mjs')
+await keep('accounts')

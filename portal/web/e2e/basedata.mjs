@@ -2,6 +2,7 @@
 // record, a version brought back, a workbook with bad rows and one without, a code table, limits tightened. Fails on what is not there.
 import { readFile } from 'node:fs/promises'
 import { by, launch, logIn, open, settle, SHOTS } from './browser.mjs'
+import { keep, record } from './clauses.mjs'
 import { Site } from './fixture.mjs'
 
 const PLANT = '320505030001'
@@ -147,6 +148,12 @@ await phone()
 await browser.close()
 site.close()
 root.close()
+record(
+  'F2.1, F3.6 base data as people change them: effect, conflict, versions, Excel, code tables, limits',
+  ['F1.1'],
+  !complaints.length,
+)
+await keep('basedata')
 for (const c of complaints) console.error(c)
 if (complaints.length) process.exit(1)
 console.log('base data: as they should be')

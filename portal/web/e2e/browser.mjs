@@ -151,27 +151,30 @@ export function layout(page, phone) {
     const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth
     if (wide > 1) out.push(`the page is ${wide}px wider than the screen`)
     for (const img of document.images) if (img.complete && !img.naturalWidth) out.push(`a broken picture: ${img.src}`)
-    for (const e of document.querySelectorAll('button, input:not(.sr), select, textarea')) {
-      const name =
-        e.getAttribute('aria-label') ||
-        e.textContent?.trim() ||
-        e.getAttribute('placeholder') ||
-        (e.id && document.querySelector(`label[for="${e.id}"]`)?.textContent)
-      if (!name) out.push(`no name: ${e.outerHTML.slice(0, 120)}`)
-      const box = e.getBoundingClientRect()
-      if (
-        isPhone &&
-        e.matches('button') &&
-        box.width &&
-        box.height &&
-        Math.min(box.width, box.height) < 43.5 &&
-        !e.matches('.linkish')
-      ) {
-        out.push(
-          `too small to touch (${Math.round(box.width)} x ${Math.round(box.height)}): ${e.textContent?.trim() || e.outerHTML.slice(0, 80)}`,
-        )
+    const named = (e) =>
+      e.getAttribute('aria-label') ||
+      e.textContent?.trim() ||
+      e.getAttribute('placeholder') ||
+      (e.id && document.querySelector(`label[for="${e.id}"]`)?.textContent) ||
+      e.closest('label')?.textContent?.trim()
+    for (const e of document.querySelectorAll('button, input:not(.sr), select, textarea'))
+      if (!named(e)) out.push(`no name: ${e.outerHTML.slice(0, 120)}`)
+    // What is touched for it: a control within its label, a link in a row that opens the same. A link within a sentence has the
+    // sentence's height (WCAG 2.2 2.5.8).
+    const touched = (e) => e.closest('label, tr.link, li.link, .el-select') ?? e
+    const inSentence = (e) =>
+      e.matches('a, .linkish') &&
+      getComputedStyle(e).display.startsWith('inline') &&
+      [...e.parentElement.childNodes].some((n) => n !== e && n.textContent.trim())
+    if (isPhone)
+      for (const e of document.querySelectorAll('a[href], button, input:not(.sr), select, textarea, summary')) {
+        if (!e.checkVisibility({ visibilityProperty: true }) || e.matches('.skip') || inSentence(e)) continue
+        const { width, height } = touched(e).getBoundingClientRect()
+        if (width && height && Math.min(width, height) < 43.5)
+          out.push(
+            `too small to touch (${Math.round(width)} x ${Math.round(height)}): ${e.textContent?.trim().slice(0, 40) || e.outerHTML.slice(0, 80)}`,
+          )
       }
-    }
     return out
   }, phone)
 }

@@ -269,7 +269,7 @@ export class Site {
     if (req.method === 'DELETE') return opsDelete(w, part) ? json({ keys: [part[2]] }) : refuse(404, route)
     const base = part[2] === 'forbidden' ? undefined : baseAnswer(w, route, q, portal)
     if (base) return json(base)
-    if (/^\/records\/\w+\/(template|export)$/.test(route)) return res.writeHead(200).end('PK')
+    if (/^\/(records\/\w+\/(template|export)|search\/export)$/.test(route)) return res.writeHead(200).end('PK')
     const desk = portal === 'enterprise' ? readDesk(w, part, q) : undefined
     if (desk) return json(desk)
     if (part[1] === 'reports' && part[3] === 'export')

@@ -1,5 +1,6 @@
 // Keys for machines and personal data in full, on the fixture's world, at a desk and on a phone (T4; GB/T 22239-2019 8.1.4.11).
 import { by, inspect, launch, logIn, open, settle, shoot, SIZES } from './browser.mjs'
+import { record } from './clauses.mjs'
 import { Site } from './fixture.mjs'
 
 const PLANT = '320505030001'
@@ -99,4 +100,5 @@ try {
 const wrong = [...new Set(complaints)].filter((c) => !/status of 422/.test(c))
 for (const c of wrong) console.error('-', c)
 console.log(wrong.length ? 'privacy: something is wrong' : 'privacy: all looked at')
+record('keys for machines; F2.1, F2.4 personal data in full with a reason', [], !wrong.length)
 if (wrong.length) process.exitCode = 1

@@ -3,12 +3,15 @@
 // Also what is done in them: the wall screen, the benches, the loop. All side by side, as many as there are cores (queue.mjs).
 import { benches, walls } from './benches.mjs'
 import { launch, SHOTS } from './browser.mjs'
-import { keep } from './clauses.mjs'
+import { keep, record } from './clauses.mjs'
 import { Site } from './fixture.mjs'
 import { harmless } from './hostile.mjs'
 import { loop } from './loop.mjs'
 import { everyPage } from './matrix.mjs'
+import { modes } from './modes.mjs'
+import { printing } from './printing.mjs'
 import { runAll } from './queue.mjs'
+import { searching } from './searching.mjs'
 
 const PLANT = '320505030001'
 const REGULATOR = {
@@ -86,11 +89,22 @@ function site(id, hostile = false) {
   return made
 }
 
-/** What is done in pages, each on a world of its own. */
+/** What is done in pages, each on a world of its own, and which clauses it is about. */
 const SCENARIOS = {
-  loop: () => loop(browser, site('jiangsu'), complaints),
-  benches: () => benches(browser, site('jiangsu'), complaints),
-  walls: () => walls(browser, site('ministry'), complaints),
+  loop: { of: 'jiangsu', does: loop, clauses: ['F2.2', 'F2.4', 'F2.5', 'F3.3', 'F3.5'] },
+  benches: { of: 'jiangsu', does: benches, clauses: ['F1.2', 'F2.2', 'F2.3'] },
+  searching: { of: 'jiangsu', does: searching, clauses: ['F2.4'] },
+  modes: { of: 'jiangsu', does: modes, clauses: [] },
+  printing: { of: 'jiangsu', does: printing, clauses: ['F2.1', 'F2.4'] },
+  walls: { of: 'ministry', does: walls, clauses: ['F2.3'] },
+}
+
+/** A scenario as a task of the queue; what is wrong with it is its own. */
+async function play([name, { of, does, clauses }]) {
+  const wrong = []
+  await does(browser, site(of), wrong).catch((e) => wrong.push(e.stack))
+  record(`${name}, step by step`, clauses, !wrong.length)
+  complaints.push(...wrong)
 }
 
 const chosen = ({ portal, pages }, prefix) =>
@@ -115,8 +129,10 @@ async function portals(hostile) {
 try {
   const looks = (await portals(false)).map((of) => everyPage(browser, of, complaints))
   const harm = (await portals(true)).flatMap((of) => harmless(browser, of, complaints))
-  const scenarios = Object.entries(SCENARIOS).flatMap(([name, run]) => (name.includes(only) ? [run] : []))
-  await runAll([...scenarios, ...looks.flatMap(({ tasks }) => tasks), ...harm], (e) => complaints.push(e.stack))
+  const scenarios = Object.entries(SCENARIOS).filter(([name]) => name.includes(only))
+  await runAll([...scenarios.map((s) => () => play(s)), ...looks.flatMap(({ tasks }) => tasks), ...harm], (e) =>
+    complaints.push(e.stack),
+  )
   for (const { note } of looks) note()
 } finally {
   await browser.close()

@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keep, record } from './clauses.mjs'
 import { by, inspect, launch, logIn, open, photoFile, readJson, settle, shoot } from './browser.mjs'
 
 const BINARY = process.env.DUSTHUB ?? fileURLToPath(new URL('../../../bin/dusthub', import.meta.url))
@@ -18,8 +19,9 @@ const RETURN_MS = 150_000
 const TRIES = 4
 const complaints = []
 const seen = []
-const done = (what) => {
+const done = (what, ...clauses) => {
   seen.push(what)
+  record(`on the demonstration, ${what}`, clauses, true)
   console.log('seen:', what)
 }
 
@@ -119,15 +121,15 @@ async function alarmLoop(browser, province, password) {
     const here = await duty.$$eval('[data-test="alarm-row"]', (rows) => rows.map((r) => r.dataset.id))
     const alarm = await freshAlarm(duty, [...known, ...here])
     known.push(alarm.id)
-    done('an alarm came to the regulator without a reload')
+    done('an alarm came to the regulator without a reload', 'F1.1', 'F2.2')
     const plant = await open(browser, 'phone', complaints)
     try {
       await logIn(plant, province.enterprise, managerOf(province, alarm.enterprise), password)
       await disposeOf(plant, province.enterprise, alarm.id)
-      done('the plant acknowledged, disposed and fed back with a photo')
+      done('the plant acknowledged, disposed and fed back with a photo', 'F3.3', 'F3.7')
       await closeIt(duty, province.regulator, alarm.id)
       await plant.waitForSelector(`${by('alarm-page')}[data-stage="closed"]`)
-      done('the regulator closed it, and the plant saw that')
+      done('the regulator closed it, and the plant saw that', 'F2.2', 'F3.3')
       return { duty, plant, alarm }
     } catch (e) {
       last = e
@@ -173,7 +175,7 @@ async function warningLoop(browser, province, password) {
       await plant.waitForSelector(
         `${by('warning-page')}[data-stage="fed_back"], ${by('warning-page')}[data-stage="closed"]`,
       )
-      done('a warning was disposed of and fed back')
+      done('a warning was disposed of and fed back', 'F1.2', 'F3.4')
       await plant.context().close()
       return warning
     } catch (e) {
@@ -202,7 +204,7 @@ async function spotCheckLoop(browser, demo, province, enterprise, password) {
   await duty.click(by('spot-check-submit'))
   const row = plant.locator(by('spot-check-row'), { hasText: title })
   await row.waitFor({ timeout: 30_000 })
-  done('a spot check of the ministry came to the plant without a reload')
+  done('a spot check of the ministry came to the plant without a reload', 'F2.4')
   await row.locator(by('spot-check-answer')).click()
   await plant.fill(by('action-text'), '本班已卸灰两次，记录齐全')
   await plant.setInputFiles(by('photo-input'), photoFile())
@@ -213,7 +215,7 @@ async function spotCheckLoop(browser, demo, province, enterprise, password) {
     .locator(by('spot-check-row'), { hasText: title })
     .locator(by('spot-check-answer-text'))
     .waitFor({ timeout: 30_000 })
-  done("the plant's answer came to the ministry without a reload")
+  done("the plant's answer came to the ministry without a reload", 'F2.4')
   await duty.context().close()
   return plant
 }
@@ -226,7 +228,7 @@ async function cleaningLoop(plant, base) {
   await plant.fill(by('cleaning-note'), '现场已清净')
   await plant.click(by('cleaning-submit'))
   await plant.locator(by('cleaning-record'), { hasText: '现场已清净' }).first().waitFor()
-  done('a cleaning was checked in with a photo')
+  done('a cleaning was checked in with a photo', 'F3.5', 'F3.7')
   await plant.context().close()
 }
 
@@ -300,4 +302,6 @@ console.log(
     ? `walk: something is wrong; seen: ${seen.join('; ')}`
     : `walk: the whole loop was seen: ${seen.join('; ')}`,
 )
+record('on the demonstration, the whole loop and every page of it', [], !complaints.length)
+await keep('walk')
 process.exitCode = complaints.length ? 1 : 0
