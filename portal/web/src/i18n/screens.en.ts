@@ -4,6 +4,8 @@ import type { plantScreenZh, screensZh, searchZh } from './screens.zh'
 export const screensEn: typeof screensZh = {
   open: 'Wall screen',
   title: 'Combustible dust: risk monitoring and early warning',
+  tooSmall: 'This view is drawn for a wall and cannot be read on a phone. Use a computer, or see the overview.',
+  toOverview: 'See the overview',
   nation: 'Nation',
   up: 'Up',
   keys: 'Arrow keys choose a region · Enter opens it · Esc goes up',

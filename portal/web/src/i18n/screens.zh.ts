@@ -2,6 +2,8 @@
 export const screensZh = {
   open: '大屏',
   title: '粉尘涉爆安全生产风险监测预警',
+  tooSmall: '大屏为墙面显示屏绘制，在手机上看不清。请横屏、换用电脑，或查看态势总览。',
+  toOverview: '查看态势总览',
   nation: '全国',
   up: '上一级',
   keys: '方向键选择区域 · 回车进入 · Esc 返回上级',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { draftOf, readDraft, withProposal } from './limits'
+import { draftOf, limitWords, readDraft, withProposal } from './limits'
 
 const now = { h: 60, hh: 70, deadband: 2, on_delay_ms: 3000 }
 
@@ -34,5 +34,20 @@ describe('withProposal', () => {
     })
     const limits = [proposed('h', 55), proposed('deadband', 1)]
     expect(withProposal({ h: '60', hh: '70' }, { limits })).toEqual({ h: '55', hh: '70' })
+  })
+})
+
+describe('limitWords', () => {
+  const names: Record<string, string> = { h: 'high', off_delay_ms: 'off delay', range: 'range' }
+  it('names every field, and gives times in seconds', () => {
+    expect(limitWords('h=60 off_delay_ms=2000 range=-20..200', (f) => names[f] ?? f)).toEqual([
+      'high 60',
+      'off delay 2 s',
+      'range -20..200',
+    ])
+  })
+  it('says nothing of nothing, and leaves what it does not know', () => {
+    expect(limitWords('', (f) => f)).toEqual([])
+    expect(limitWords('none', (f) => f)).toEqual(['none'])
   })
 })

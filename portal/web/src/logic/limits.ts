@@ -46,3 +46,12 @@ export function withProposal(draft: Draft, proposal: Pick<Proposal, 'limits'>): 
   }
   return out
 }
+
+/** Limits as the record of changes keeps them ("h=60 off_delay_ms=2000"), in words: a time in seconds, all else as it is written. */
+export function limitWords(kept: string, nameOf: (field: string) => string): string[] {
+  return kept.split(' ').flatMap((part) => {
+    const [field, value] = part.split('=')
+    if (!field || value === undefined) return part ? [part] : []
+    return [`${nameOf(field)} ${field.endsWith('_ms') ? `${Number(value) / 1000} s` : value}`]
+  })
+}
