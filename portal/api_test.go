@@ -468,6 +468,30 @@ func TestCleaning(t *testing.T) {
 	}
 }
 
+// A phone that gave up waiting sends a check-in once more while the first is on its way: both are answered with the one that is kept.
+func TestCheckInSentTwiceAtOnce(t *testing.T) {
+	s := newSite(t)
+	var photo schema.Attachment
+	s.as("worker-a", http.MethodPost, "/api/v1/attachments", picture(t)).into(t, &photo)
+	send := func() reply {
+		return s.as("worker-a", http.MethodPost, "/api/v1/cleaning/records", object{"id": "r1", "plan": plantA + "-floor", "item": "地面", "person": "李", "time": probeTime, "photos": []string{photo.GetId()}})
+	}
+	var other reply
+	s.backend.gate = func(cmd *schema.Command) {
+		if changes := cmd.GetPut().GetChanges(); other.status == 0 && len(changes) == 1 && changes[0].GetType() == "CleaningRecord" {
+			other.status = -1 // the other passes this gate
+			other = send()
+		}
+	}
+	first := send()
+	for name, got := range map[string]reply{"the first": first, "the other": other} {
+		var kept schema.CleaningRecord
+		if got.into(t, &kept); got.status != http.StatusOK || kept.GetId() != "r1" {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+}
+
 func TestWriteRecords(t *testing.T) {
 	s := newSite(t)
 	workshop := func(plant string) object {

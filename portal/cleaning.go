@@ -80,10 +80,8 @@ func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningReco
 		Id: b.ID, Enterprise: v.owned(), Plan: b.Plan, Item: b.Item, Person: b.Person, Time: b.Time, Photos: b.Photos, Lng: b.Lng, Lat: b.Lat, Note: b.Note,
 		ClockOffsetMs: b.ClockOffset, ClockDoubtful: b.ClockDoubtful,
 	}
-	if row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", b.ID); err == nil && ok {
-		if before := s.inClear(row.Record).(*schema.CleaningRecord); sameCheckIn(before, rec) {
-			return before, nil
-		}
+	if before := s.checkedIn(rec); before != nil {
+		return before, nil
 	}
 	rec.Received = s.nowMs()
 	rec.ClockDoubtful = rec.GetClockDoubtful() || rec.GetTime() > rec.GetReceived()+clockSlack
@@ -98,9 +96,25 @@ func (s *Server) recordCleaning(ctx context.Context, v *viewer, in *cleaningReco
 		return nil, err
 	}
 	if _, err := s.put(ctx, v.user, s.created(rec)); err != nil {
+		// A phone that gave up waiting sends once more while the first is on its way: that one may have come in meanwhile.
+		if before := s.checkedIn(rec); before != nil {
+			return before, nil
+		}
 		return nil, err
 	}
 	return rec, nil
+}
+
+// checkedIn is a check-in that was sent before, as it was kept; nil when it was not.
+func (s *Server) checkedIn(sent *schema.CleaningRecord) *schema.CleaningRecord {
+	row, ok, err := s.opt.Backend.Store().Get("CleaningRecord", sent.GetId())
+	if err != nil || !ok {
+		return nil
+	}
+	if kept := s.inClear(row.Record).(*schema.CleaningRecord); sameCheckIn(kept, sent) {
+		return kept
+	}
+	return nil
 }
 
 // sameCheckIn tells whether a check-in was sent before. What the site adds to it is not compared.
