@@ -156,7 +156,7 @@ func (c *collector) judge(top10 float64) {
 		if l.AtLeast {
 			ok = v >= l.Value
 		}
-		o.Verdicts = append(o.Verdicts, Verdict{Code: l.Code, Name: l.Name, Value: v, Unit: l.Unit, Limit: l.Value, OK: ok || !judged, Judged: judged, Source: l.Basis, Confidence: l.Confidence})
+		o.Verdicts = append(o.Verdicts, Verdict{Code: l.Code, Name: l.Name, Value: v, Unit: l.Unit, Limit: l.Value, AtLeast: l.AtLeast, OK: ok || !judged, Judged: judged, Source: l.Basis, Confidence: l.Confidence})
 	}
 }
 

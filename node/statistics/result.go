@@ -134,6 +134,7 @@ type Verdict struct {
 	Value      float64 `json:"value"`
 	Unit       string  `json:"unit"`
 	Limit      float64 `json:"limit"`
+	AtLeast    bool    `json:"at_least" doc:"the limit is the least, not the most"`
 	OK         bool    `json:"ok"`
 	Judged     bool    `json:"judged" doc:"false: too few alarms to say"`
 	Source     string  `json:"source"`

@@ -769,6 +769,14 @@ export const en: Messages = {
     empty: 'No combined rules',
     emptyHint: 'Rules that judge several metrics of a plant together.',
   },
+  sure: {
+    F: 'Law or standard',
+    'GK-hi': 'Common practice, sure',
+    'GK-med': 'Common practice, fairly sure',
+    'GK-low': 'Common practice, unsure',
+    P: 'Proposed',
+    D: 'Derived',
+  },
   stat: {
     countedAt: 'Counted up to {time}',
     title: 'Alarm statistics',
@@ -779,6 +787,8 @@ export const en: Messages = {
     limit: 'Limit {limit}',
     ok: 'Within',
     bad: 'Above',
+    unjudged: 'Too few to say',
+    atLeast: 'At least {limit}',
     total: 'Alarms',
     perHour: 'Per operator and hour',
     peak: 'Peak in 10 minutes',

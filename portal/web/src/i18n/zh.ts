@@ -749,6 +749,14 @@ export const zh = {
     empty: '没有组合规则',
     emptyHint: '可为企业建立由多个监测点组合判断的报警规则。',
   },
+  sure: {
+    F: '法规标准原文',
+    'GK-hi': '行业通用，可信度高',
+    'GK-med': '行业通用，可信度中',
+    'GK-low': '行业通用，可信度低',
+    P: '建议值',
+    D: '推导值',
+  },
   stat: {
     countedAt: '统计截至 {time}',
     title: '报警统计',
@@ -759,6 +767,8 @@ export const zh = {
     limit: '限值 {limit}',
     ok: '符合',
     bad: '超出',
+    unjudged: '样本不足，未判定',
+    atLeast: '不低于 {limit}',
     total: '报警总数',
     perHour: '每班组每小时',
     peak: '10 分钟峰值',

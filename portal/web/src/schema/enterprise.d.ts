@@ -3290,6 +3290,8 @@ export interface components {
             zh: string;
         };
         Verdict: {
+            /** @description the limit is the least, not the most */
+            at_least: boolean;
             code: string;
             confidence: string;
             /** @description false: too few alarms to say */

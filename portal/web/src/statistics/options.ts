@@ -1,7 +1,7 @@
 // The charts of the statistics page.
 import type { EChartsCoreOption } from 'echarts/core'
 import type { AlarmStatistics, AlarmTrend } from '../api'
-import { clock } from '../logic/format'
+import { stamp } from '../logic/format'
 import { token } from '../theme'
 
 const base = (): EChartsCoreOption => ({
@@ -36,10 +36,10 @@ const bar = (data: unknown[], more: object = {}): object => ({
 })
 
 /** Alarms over time; what was a flood is red. */
-export function trend(points: NonNullable<AlarmTrend['points']>, now: number): EChartsCoreOption {
+export function trend({ points = [], step }: AlarmTrend): EChartsCoreOption {
   return {
     ...base(),
-    xAxis: category(points.map((p) => clock(p.at, now).replace(/:\d\d$/, ':00'))),
+    xAxis: category(points.map((p) => stamp(p.at).slice(5, step === 'day' ? 10 : 16))),
     yAxis: value(),
     series: [bar(points.map((p) => ({ value: p.count, itemStyle: { color: token(p.flood ? 'red' : 'accent') } })))],
   }
