@@ -4,7 +4,7 @@
 // ended afterwards. The file is what `dusthub demo --announce` writes: {"password", "sites": [{"id", "regulator", "enterprise", "login", "plants"}]}.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +23,14 @@ const done = (what, ...clauses) => {
   seen.push(what)
   record(`on the demonstration, ${what}`, clauses, true)
   console.log('seen:', what)
+}
+
+/** Says how the logs of a demonstration end that is about to be removed. */
+async function tellLogs(dir) {
+  for (const name of await readdir(dir).catch(() => [])) {
+    const text = await readFile(path.join(dir, name), 'utf8')
+    if (text) console.error(`${name}: ${text.trimEnd().split('\n').slice(-3).join('\n  ')}`)
+  }
 }
 
 /** The demonstration: where it is, and how to end it if it was started here. */
@@ -55,6 +63,7 @@ async function demonstration() {
   const until = Date.now() + START_MS
   while (!existsSync(announce)) {
     if (ended || Date.now() > until) {
+      await tellLogs(path.join(dir, 'data', 'log'))
       await end()
       throw new Error('the demonstration did not say where it is')
     }
