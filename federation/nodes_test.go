@@ -12,6 +12,7 @@ import (
 	"dusthub/crypto/pki"
 	"dusthub/node"
 	"dusthub/node/config"
+	"dusthub/node/loopback"
 	"dusthub/schema"
 	"dusthub/schema/frame"
 
@@ -29,10 +30,9 @@ type replicaOf struct {
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Free(1)
 	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return addr[0]
 }
 
 // configs are those of the replicas of a site.

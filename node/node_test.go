@@ -19,6 +19,7 @@ import (
 	"dusthub/crypto/pki"
 	"dusthub/crypto/sm"
 	"dusthub/node/config"
+	"dusthub/node/loopback"
 	"dusthub/node/store"
 	"dusthub/schema"
 )
@@ -74,14 +75,9 @@ func configure(t *testing.T, replicas int) []*config.Config {
 	}
 	var peers []config.Peer
 	for i := range replicas {
-		var addr [2]string
-		for k := range addr {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			addr[k] = l.Addr().String()
+		addr, err := loopback.Free(2)
+		if err != nil {
+			t.Fatal(err)
 		}
 		peers = append(peers, config.Peer{ID: fmt.Sprint("jiangsu-", i+1), Raft: addr[0], RPC: addr[1]})
 	}

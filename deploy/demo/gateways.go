@@ -9,6 +9,7 @@ import (
 
 	"dusthub/deploy/demo/plants"
 	"dusthub/deploy/demo/sim"
+	"dusthub/node/loopback"
 )
 
 // pollPeriod is how often a gateway polls its PLC.
@@ -36,7 +37,7 @@ func (r *run) startPlants(ctx context.Context) error {
 			polled++
 		}
 	}
-	ports, err := free(2 * polled)
+	ports, err := loopback.Free(2 * polled)
 	if err != nil {
 		return err
 	}

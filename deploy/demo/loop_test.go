@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"dusthub/deploy/demo/plants"
+	"dusthub/node/loopback"
 
 	"github.com/simonvetter/modbus"
 )
@@ -524,7 +525,7 @@ func TestWholeLoop(t *testing.T) {
 	polled, replayed := loadTapes(t)
 	l := newLoop(t, 1+len(replayed))
 	plc := &player{rows: polled.rows}
-	addr, err := free(1)
+	addr, err := loopback.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 )
 
@@ -28,32 +27,6 @@ func fixed(base int) addresses {
 		*f = fmt.Sprintf("127.0.0.1:%d", base+i)
 	}
 	return a
-}
-
-// Where free looks for ports: below those that Linux gives to outgoing connections (net.ipv4.ip_local_port_range, from 32768), or
-// somebody's connection takes a port between its being found and its site's listening.
-const (
-	lowestPort  = 18_000
-	highestPort = 32_000
-)
-
-// free finds n free ports of loopback, from a random one on, so that two demonstrations at once find others.
-func free(n int) ([]string, error) {
-	out := make([]string, 0, n)
-	const all = highestPort - lowestPort
-	from := rand.IntN(all) //nolint:gosec // no secret
-	for i := range all {
-		addr := fmt.Sprintf("127.0.0.1:%d", lowestPort+(from+i)%all)
-		l, err := net.Listen("tcp", addr) //nolint:noctx // a moment's probe of loopback
-		if err != nil {
-			continue
-		}
-		l.Close()
-		if out = append(out, addr); len(out) == n {
-			return out, nil
-		}
-	}
-	return nil, fmt.Errorf("find %d free ports: only %d from %d to %d", n, len(out), lowestPort, highestPort)
 }
 
 // busy is the first of the addresses that somebody else listens on; empty when all are free.

@@ -13,6 +13,7 @@ import (
 
 	"dusthub/crypto/pki"
 	"dusthub/deploy/demo/plants"
+	"dusthub/node/loopback"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -63,7 +64,7 @@ func place(sites []*site, anywhere bool) error {
 		}
 		return nil
 	}
-	found, err := free(len(all) * listenerCount)
+	found, err := loopback.Free(len(all) * listenerCount)
 	if err != nil {
 		return err
 	}

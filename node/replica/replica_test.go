@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"dusthub/crypto/pki"
 	"dusthub/node/engine"
 	"dusthub/node/live"
+	"dusthub/node/loopback"
 	"dusthub/node/machine"
 	"dusthub/node/store"
 	"dusthub/schema"
@@ -51,14 +51,9 @@ func identities(t testing.TB, names ...string) []*pki.Identity {
 // addresses finds n free addresses of loopback.
 func addresses(t testing.TB, n int) []string {
 	t.Helper()
-	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		out = append(out, l.Addr().String())
+	out, err := loopback.Free(n)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package demo
+package loopback
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ func TestFreePorts(t *testing.T) {
 	}
 	defer taken.Close()
 	seen := map[string]bool{taken.Addr().String(): true}
-	found, err := free(many)
+	found, err := Free(many)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestFreePorts(t *testing.T) {
 		}
 		seen[addr] = true
 	}
-	if _, err := free(highestPort - lowestPort + 1); err == nil {
+	if _, err := Free(highestPort - lowestPort + 1); err == nil {
 		t.Error("more ports than there are were found")
 	}
 }
