@@ -117,6 +117,19 @@ func Marshal(m proto.Message) ([]byte, error) {
 	return b, nil
 }
 
+// Changes are records to be written, encoded for a Put.
+func Changes(records ...Record) ([]*Change, error) {
+	out := make([]*Change, 0, len(records))
+	for _, r := range records {
+		raw, err := Marshal(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &Change{Type: TypeOf(r), Record: raw})
+	}
+	return out, nil
+}
+
 // Decode decodes a record of that type. Unknown fields, from a newer minor version, are kept.
 func Decode(typ string, b []byte) (Record, error) {
 	r, ok := New(typ)

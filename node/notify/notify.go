@@ -244,13 +244,9 @@ func (n *Notifier) watch(ctx context.Context) {
 
 // put writes records of the site's own in one command, while this replica leads.
 func (n *Notifier) put(ctx context.Context, records ...schema.Record) error {
-	changes := make([]*schema.Change, 0, len(records))
-	for _, r := range records {
-		raw, err := schema.Marshal(r)
-		if err != nil {
-			return err
-		}
-		changes = append(changes, &schema.Change{Type: schema.TypeOf(r), Record: raw})
+	changes, err := schema.Changes(records...)
+	if err != nil {
+		return err
 	}
 	return n.change(ctx, changes)
 }

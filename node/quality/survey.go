@@ -277,13 +277,9 @@ func (s *Survey) judgeDay(ctx context.Context, start, to int64) error {
 
 // put writes records of the site's own.
 func (s *Survey) put(ctx context.Context, records []schema.Record) error {
-	changes := make([]*schema.Change, 0, len(records))
-	for _, r := range records {
-		raw, err := schema.Marshal(r)
-		if err != nil {
-			return err
-		}
-		changes = append(changes, &schema.Change{Type: schema.TypeOf(r), Record: raw})
+	changes, err := schema.Changes(records...)
+	if err != nil {
+		return err
 	}
 	return s.change(ctx, changes)
 }
